@@ -6,6 +6,7 @@ import { narrowedFilter } from '../../shared/domain/access/narrowed-filter.js';
 import { printActor } from '../../shared/domain/actor.js';
 import { hasEnded, type AskedBulkAction, type BulkAction, type BulkState } from '../../shared/domain/bulk-actions/bulk-action.js';
 import { sealOverride } from '../../shared/domain/bulk-actions/override-secrets.js';
+import { needsRoom } from '../../shared/domain/bulk-actions/room.js';
 import { RequestError, type RefusalNotes } from '../../shared/domain/errors.js';
 import type { SecretBox } from '../../shared/domain/secrets/secret-box.js';
 import { fixTimes } from '../../shared/domain/search/filter.js';
@@ -42,8 +43,6 @@ const EXPECTED_WITHIN_MS = 2_000;
 const LOOK_EVERY_MS = 25;
 /** What is not shown while its part of Redis is away. */
 const MISSING = 'bulk actions';
-/** Of an action that makes room. */
-const FEW_IDS = 100;
 const ALL_NOT_ENDED = ['matching', 'running', 'paused'] as const satisfies readonly BulkState[];
 
 export interface BulkActionParts extends DryRunParts {
@@ -190,7 +189,8 @@ async function create(context: RequestContext, parts: BulkActionParts, body: unk
   };
   const digest = digestOf(body, asked.reason, context.caller.clientIds, form.override);
   const isAnother = (reason?: 'foreign_id'): RequestError => new RequestError('conflict', `a bulk action with the id ${JSON.stringify(id)} was asked for, with another body`, undefined, { notes: reason === undefined ? {} : { reason } });
-  if (needsRoom(request) && (request.id === undefined || (await bulkActions.with((actions) => actions.store.read(id))) === undefined)) parts.checkRoom();
+  // What a filter finds is written down later, by a worker, which asks for room then.
+  if (needsRoom(request.action, request.ids?.length ?? 0) && (request.id === undefined || (await bulkActions.with((actions) => actions.store.read(id))) === undefined)) parts.checkRoom();
   return performed(context, parts, { action: 'bulk_action.create', target: { type: 'bulk_action', id }, asked }, async (opened) => {
     const entry = { opened, fields: overrideHashes(request, opened) };
     const made = await bulkActions.with((actions) => actions.store.create({ id, digest, asked: form, rate: request.rate, ids: request.ids, entry, most: { ofAll: callerLimits.liveBulkActions, ofKey: callerLimits.liveBulkActionsPerKey } }));
@@ -206,11 +206,6 @@ async function create(context: RequestContext, parts: BulkActionParts, body: unk
     // How many tasks it is about is known when they have been looked for.
     return { result: jsonAnswer(201, shown, { Location: `/bulk-actions/${encodeURIComponent(id)}` }), isCompletedLater: true };
   });
-}
-
-/** A cancellation or deletion makes room, so it is taken while Redis is full, but not with megabytes of ids. */
-function needsRoom({ action, ids }: BulkRequest): boolean {
-  return (action !== 'cancel' && action !== 'delete') || (ids !== undefined && ids.length > FEW_IDS);
 }
 
 function tooMany(there: string, notes: RefusalNotes): RequestError {

@@ -1,6 +1,7 @@
 import { narrowedFilter } from '../../shared/domain/access/narrowed-filter.js';
 import type { BulkAction } from '../../shared/domain/bulk-actions/bulk-action.js';
 import { limitShares } from '../../shared/domain/bulk-actions/limit-shares.js';
+import { needsRoom } from '../../shared/domain/bulk-actions/room.js';
 import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
 import type { DefaultBrokers } from '../../shared/domain/flow/flow-key.js';
 import type { BulkChange } from '../../shared/queue/bulk-actions/bulk-action-store.js';
@@ -59,7 +60,7 @@ export class BulkMatching {
     const parts = await actions.partsOf(action.id);
     const matched = parts.flatMap((part) => (part?.cursor === MATCHED ? part : []));
     if (matched.length === actions.shards.length) return this.#begin(action, matched);
-    if (await isRedisAboveMark()) {
+    if ((await isRedisAboveMark()) && needsRoom(action.asked.action, await this.#mostFound(action))) {
       await this.changes.make(action, { from: ['matching'], to: 'failed', reason: { code: 'redis_full', message: 'redis has used up its memory for new tasks, and the list of matching ones needs some; no task was touched' }, fields: { doneAt: 'now' } });
       return 0;
     }
@@ -99,6 +100,13 @@ export class BulkMatching {
     if (!answers.includes('incomplete')) return pauseMs;
     await this.changes.make(action, { from: ['running'], to: 'failed', reason: { code: 'incomplete', message: 'a failover of redis has taken back which tasks it is about, and too many due tasks wait in one list to look at all of them again: some of its tasks may not have been touched' }, fields: { doneAt: 'now' } });
     return 0;
+  }
+
+  /** So many tasks are written down at most. More ids than stand in one chunk are not counted. */
+  async #mostFound({ id, asked: { conditions } }: BulkAction): Promise<number> {
+    if (conditions !== null) return Infinity;
+    const { ids, isLast } = await this.options.actions.store.givenIds(id, 0);
+    return isLast ? ids.length : Infinity;
   }
 
   /** Steps in a row. A change of the action ends them, and so does another worker. */

@@ -29,10 +29,10 @@ describe('what a runner changes in a bulk action by itself', () => {
   });
 
   /** A runner as in a worker, with something that happens between two of its steps. */
-  async function run(change: (actions: BulkActions) => BulkActions): Promise<void> {
+  async function run(change: (actions: BulkActions) => BulkActions, isFull = false): Promise<void> {
     const plain = openBulkActions(await service.queue.shards(), { actions: bulkKeys(service.prefix, false), audit: auditKeys(service.prefix, false) }, 10_000);
     const logger = createLogger({ level: 'info', environment: 'prod', role: 'worker' }, new CollectedLog());
-    runner = new BulkRunner({ actions: change(plain), flowStore: service.queue.flowStore(), circuit: defaultCircuitRules, defaultBrokers: new Set<string>(), deadAttempts: 10, secrets: noSecretKeys, mask: defaultPathMask, isRedisAboveMark: () => Promise.resolve(false), onStep: () => undefined, logger });
+    runner = new BulkRunner({ actions: change(plain), flowStore: service.queue.flowStore(), circuit: defaultCircuitRules, defaultBrokers: new Set<string>(), deadAttempts: 10, secrets: noSecretKeys, mask: defaultPathMask, isRedisAboveMark: () => Promise.resolve(isFull), onStep: () => undefined, logger });
     runner.start();
   }
 
@@ -73,6 +73,24 @@ describe('what a runner changes in a bulk action by itself', () => {
     expect(shown.state_reason?.code).to.equal('internal');
     const { body } = await call(service.baseUrl, `/audit?target=${id}&actor=service`);
     expect((body['entries'] as Record<string, unknown>[]).map(({ action, outcome, error_code: code, count }) => [action, outcome, code, count])).to.deep.equal([['bulk_action.end', 'failed', 'internal', 0]]);
+  }).timeout(30_000);
+
+  it('is its end while Redis is full, but for a cancellation of a few tasks, which makes room', async () => {
+    const tasks = Array.from({ length: 2 }, () => httpTask('http://127.0.0.1:9/', { initial_delay: 3_600 }));
+    const [first = '', second = ''] = tasks.map((task) => task.id);
+    await submitAll(service.baseUrl, tasks);
+    await run((actions) => actions, true);
+    const few = await startBulkAction(service.baseUrl, { action: 'cancel', ids: [first], expected: 1, reason: 'room' });
+    const others = [
+      { action: 'cancel', ids: [second, ...Array.from({ length: 100 }, (_, nth) => `nobody-${nth}`)], expected: 1, reason: 'room' },
+      { action: 'cancel', filter: { id: second }, expected: 1, reason: 'room' },
+      { action: 'send_now', ids: [second] },
+    ];
+    expect(await waitForBulkAction(service.baseUrl, few, 'done')).to.deep.include({ matched: 1, started: 1 });
+    for (const asked of others) {
+      const id = await startBulkAction(service.baseUrl, asked);
+      expect((await waitForBulkAction(service.baseUrl, id, 'failed')).state_reason?.code, JSON.stringify(asked)).to.equal('redis_full');
+    }
   }).timeout(30_000);
 
   it('stands in the audit though the process dies right behind it', async () => {
