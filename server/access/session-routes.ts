@@ -71,9 +71,12 @@ export const sessionRoutes: readonly Route<SessionParts>[] = [
     handle: async (context, parts) => {
       const { signIn } = parts;
       const token = sessionTokenOf(context.request);
-      // A failover must not bring it back.
-      const hasEnded = token !== undefined && signIn !== undefined && (await parts.queue.lasting('fleet', () => signIn.sessions.end(token)));
-      if (hasEnded) await noteChange(parts, 'session.delete', context, { type: 'session', id: token.keyId, name: null });
+      if (token !== undefined && signIn !== undefined) {
+        // A failover must not bring it back. It is noted before the wait for replicas: where they are missing, the repeated call finds nothing to end.
+        await parts.queue.lasting('fleet', async () => {
+          if (await signIn.sessions.end(token)) await noteChange(parts, 'session.delete', context, { type: 'session', id: token.keyId, name: null });
+        });
+      }
       return { status: 204, headers: { 'Set-Cookie': forgettingCookies() } };
     },
   },

@@ -168,6 +168,14 @@ describe('topology: REDIS_MIN_REPLICAS', function () {
     await eventually(async () => { expect(await call(service, 'POST', '/tasks', task('new'))).to.deep.include({ status: 200 }); }, { withinMs: 5_000 });
     expect(await call(service, 'POST', `${path}/pause`)).to.deep.include({ status: 200 });
     expect(await call(service, 'PATCH', '/tasks/edited', { message_data: '{"a":2}' })).to.deep.include({ status: 200 });
+    expect(await eventually(async () => {
+      const status = await signOut();
+      expect(status).to.not.equal(503);
+      return status;
+    })).to.equal(204);
+    const audit = (await (await fetch(`${withKeys.baseUrl}/audit`, { headers: { authorization: `Bearer ${ADMIN_KEY}` } })).json()) as { readonly entries: readonly { readonly action: string }[] };
+    expect(audit.entries.filter(({ action }) => action === 'session.delete'), 'noted when it ended').to.have.length(1);
+    expect(withKeys.log).to.include('a person has signed out');
   });
 
   it('writes with each group, a repetition too, and waits down the connection that wrote', async () => {
