@@ -1,5 +1,6 @@
 import type { Destination, TestSend } from '../../answers.js';
 import type { Command } from '../command.js';
+import { circuitInShort } from '../circuit-in-short.js';
 import { EXIT, UsageError } from '../exit-codes.js';
 import { isSet, numberOf, oneOf, textOf } from '../option-values.js';
 
@@ -98,6 +99,6 @@ function destinationOf(place: string, method: 'POST' | 'PUT' | 'PATCH' | undefin
 async function* inShort(destinations: AsyncIterable<Destination>): AsyncGenerator<object & Record<'key' | 'kind' | 'in_flight' | 'deferred' | 'delivered' | 'failed' | 'circuit' | 'limits' | 'paused', unknown>, void, undefined> {
   for await (const destination of destinations) {
     const { circuit, paused } = destination;
-    yield { ...destination, circuit: circuit.state, paused: paused === null ? null : { until: paused.until, by: paused.by?.operator ?? paused.by?.name, reason: paused.reason } };
+    yield { ...destination, circuit: circuitInShort(circuit), paused: paused === null ? null : { until: paused.until, by: paused.by?.operator ?? paused.by?.name, reason: paused.reason } };
   }
 }
