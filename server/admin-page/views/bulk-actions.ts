@@ -12,6 +12,7 @@ import { count, duration, words } from '../state/format.js';
 import { useLive } from '../state/live.js';
 import { addressOf, place } from '../state/location.js';
 import { mayOperate } from '../state/session.js';
+import { shardsAwayText } from '../state/shards-away-text.js';
 import { actorName } from './destinations.js';
 
 /** A newer version may know more of them. */
@@ -40,11 +41,12 @@ export function BulkActionView(): VNode {
   const parts = isRedrive
     ? [['delivered', action.delivered, 'good'], ['failed again', action.failed_again, 'bad'], ['in progress', action.in_progress, 'accent'], ['cancelled', action.cancelled, 'soft']] as const
     : [['changed', action.started, 'good']] as const;
+  const away = shardsAwayText(action);
   const skippedInAll = skipped.reduce((sum, [, many]) => sum + many, 0);
   return html`${failure !== undefined && html`<${Failure} failure=${failure} reload=${reload} />`}<div class="head wrap"><div><p class="soft">${nameOf(action)} of ${action.filter === null ? 'chosen tasks' : 'all that matched'}</p><h1>${action.matched === null ? 'Looking for its tasks …' : `${count(action.matched)} tasks`} <${Badge} state=${action.state} /></h1></div><${Buttons} action=${action} /></div>
     ${action.filter !== null && html`<code class="query">${whatOf(action)}</code>`}
     ${action.state_reason !== null && html`<p class="complaint"><${Said} text=${`${action.state_reason.message}.`} /></p>`}
-    ${!action.is_complete && action.state_reason?.code !== 'shard_away' && html`<p class="complaint">${action.shards_away.length === 1 ? 'A shard does' : `${action.shards_away.length} shards do`} not answer (${action.shards_away.join(', ')}): what became of their tasks is not in these numbers.</p>`}
+    ${away !== undefined && html`<p class="complaint">${away}</p>`}
     ${action.not_read > 0 && html`<p class="complaint">${count(action.not_read)} ${action.not_read === 1 ? 'task' : 'tasks'} could not be read, so it is not known whether they match: they are left as they are.</p>`}
     <svg class="progress" viewBox="0 0 100 4" preserveAspectRatio="none" role="progressbar" aria-valuemin="0" aria-valuemax=${action.matched ?? 0} aria-valuenow=${action.started + skippedInAll} aria-label="Progress">
       <rect width="100" height="4" class="rest" />
