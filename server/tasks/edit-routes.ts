@@ -3,6 +3,7 @@ import { RequestError } from '../../shared/domain/errors.js';
 import type { UncheckedFields } from '../../shared/domain/destinations/destination-row.js';
 import { mergePatch, shownSubmissionOf, submissionOf } from '../../shared/domain/task/task-patch.js';
 import { SealedTextError, type SecretBox } from '../../shared/domain/secrets/secret-box.js';
+import { taskFields } from '../../shared/domain/task/task-fields.js';
 import { openTask } from '../../shared/domain/task/task-secrets.js';
 import type { Task } from '../../shared/domain/task/task.js';
 import type { Logger } from '../../shared/logging/logger.js';
@@ -35,6 +36,7 @@ export interface EditParts extends ShowTaskParts {
 
 /** Between our look and the change the task may have been sent, or changed by others; give up after this. */
 const MAX_ROUNDS = 20;
+const FLOW_KEY = taskFields.flowKey.wire;
 
 /** Calls that show and change what a client handed over. */
 export const editRoutes: readonly Route<EditParts>[] = [
@@ -96,12 +98,18 @@ async function findOpenTask(id: string, context: RequestContext, parts: EditPart
 
 /** The task with the changes, checked as a whole. @throws RequestError invalid_task, too_large */
 function changed({ task, progress, finishedAt }: TaskView, patch: UncheckedFields, { parseTask }: EditParts): Task {
-  const after = parseTask(mergePatch(task, patch));
+  const after = withOldFlowKey(task, mergePatch(task, patch), parseTask);
   if (after.deadDestination === undefined && progress.phase === 'dead' && finishedAt === undefined) {
     const message = 'dead_destination is required: the retries of this task are over, and its dead letter is under way';
     throw new RequestError('invalid_task', message, [{ field: 'dead_destination', message }]);
   }
   return after;
+}
+
+/** A task that an older version took may have a flow_key that is refused now, such as `*`: one that stays as it is does not keep the rest from being mended. */
+function withOldFlowKey({ flowKey }: Task, merged: UncheckedFields, parseTask: ParseTask): Task {
+  const { [FLOW_KEY]: wanted, ...others } = merged;
+  return flowKey === undefined || wanted !== flowKey ? parseTask(merged) : { ...parseTask(others), flowKey };
 }
 
 interface Editing {

@@ -5,7 +5,7 @@ import { unpackSearchFields } from '../../../../shared/queue/search/search-field
 import { eventually } from '../../../support/eventually.js';
 import { createReceiver, type Receiver } from '../../../support/receiver.js';
 import { InProcessService } from '../../../support/service-in-process.js';
-import { call, cancel, getTask, httpTask, retryNow, submit, submitNew, timeOf, uniqueId, waitForState, type Answer, type ShownTask, type WireTask } from '../../../support/tasks.js';
+import { call, cancel, domainTask, getTask, httpTask, retryNow, submit, submitNew, timeOf, uniqueId, waitForState, type Answer, type ShownTask, type WireTask } from '../../../support/tasks.js';
 
 const HOUR_MS = 3_600_000;
 
@@ -159,6 +159,16 @@ describe('PATCH /tasks/:id', () => {
     expect(more).to.deep.equal([]);
     expect(entry).to.deep.include({ action: 'task.edit', outcome: 'done', count: 1, after: { flow_key: null } });
     await eventually(() => { expect(service.log).to.match(new RegExp(`"action":"task.edit"[^\\n]*"target":"${task.id}"`)); });
+  });
+
+  it('mends a task with a flow_key that is refused now, and leaves that as it is, or takes it away', async () => {
+    const task = domainTask({ flowKey: '*' });
+    await service.queue.submit(task);
+    expect((await patched(task.id, { destination: { url: receiver.url('/new') } })).destination['url']).to.equal(receiver.url('/new'));
+    expect((await submission(task.id))['flow_key']).to.equal('*');
+    await expectRefused(patch(task.id, { flow_key: '..' }), 400, 'invalid_task');
+    await patched(task.id, { flow_key: null });
+    await expectRefused(patch(task.id, { flow_key: '*' }), 400, 'invalid_task');
   });
 
   it('takes null for the default', async () => {
