@@ -1294,6 +1294,7 @@ export interface components {
             readonly status: "ready" | "not_ready" | "stopping";
             readonly checks: {
                 readonly redis: "ok" | "failed" | "refused";
+                readonly fleet?: "failed" | "refused";
             };
             readonly shards_away?: components["schemas"]["ShardsAway"];
         };

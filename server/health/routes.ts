@@ -53,8 +53,9 @@ export const healthRoutes: readonly Route<HealthParts>[] = [
     operationId: 'readyz',
     metricLabel: '/readyz',
     handle: async (_context, { queue, isStopping }) => {
-      const { result: redis, shardsAway } = await check(queue.pingWrite().then(whatIsAccepted));
-      const facts = { checks: { redis }, ...awayFacts(shardsAway) };
+      const { result: redis, shardsAway, fleet = 'ok' } = await check(queue.pingWrite().then(whatIsAccepted));
+      // Tasks can be taken without it, as long as the keys of their senders are known.
+      const facts = { checks: { redis, ...(fleet === 'ok' ? {} : { fleet }) }, ...awayFacts(shardsAway) };
       if (isStopping()) return jsonAnswer(503, { status: 'stopping', ...facts });
       // One shard that is away must not take all replicas of the API out of service: the others work.
       const isReady = redis === 'ok';
@@ -64,13 +65,16 @@ export const healthRoutes: readonly Route<HealthParts>[] = [
 ];
 
 /** Where REDIS_MIN_REPLICAS is not met nothing is accepted, as where writes are refused. */
-function whatIsAccepted({ shardsAway, shardsUnreplicated, isAnyAccepting }: Awaited<ReturnType<TaskQueue['pingWrite']>>): Checked {
-  return isAnyAccepting ? { result: 'ok', shardsAway: [...shardsAway, ...shardsUnreplicated] } : { result: 'refused', shardsAway };
+function whatIsAccepted({ shardsAway, shardsUnreplicated, isAnyAccepting, fleet }: Awaited<ReturnType<TaskQueue['pingWrite']>>): Checked {
+  // With all refused there is nothing more to say.
+  return isAnyAccepting ? { result: 'ok', shardsAway: [...shardsAway, ...shardsUnreplicated], fleet: fleet === 'unreplicated' ? 'refused' : fleet } : { result: 'refused', shardsAway };
 }
 
 interface Checked {
   readonly result: CheckResult;
   readonly shardsAway: readonly string[];
+  /** What stands once for the whole fleet: keys, sessions, limits. */
+  readonly fleet?: CheckResult;
 }
 
 async function check(ping: Promise<Pick<Checked, 'shardsAway'> & Partial<Checked>>): Promise<Checked> {

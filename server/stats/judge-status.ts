@@ -28,6 +28,8 @@ export interface StatusFacts {
   readonly takesWrites: boolean;
   /** Shards whose master has fewer replicas in step than REDIS_MIN_REPLICAS. */
   readonly shardsUnreplicated: readonly string[];
+  /** false: the part of a Cluster with what concerns the whole fleet answers, and takes no writes, or has fewer replicas in step than REDIS_MIN_REPLICAS. */
+  readonly isFleetAccepting: boolean;
   readonly isRedisAboveMark: boolean;
   /** Share of Redis' memory; undefined: it has no limit, or has not told. */
   readonly usedRatio: number | undefined;
@@ -63,7 +65,7 @@ function isDownFor(code: ReasonCode, { counts, takesWrites }: StatusFacts): bool
 
 /** One row for each code: its sentence, or undefined when all is well. */
 const rules = {
-  redis_unavailable: ({ counts, workers, takesWrites, shards, shardsAway, shardsUnreplicated }) => {
+  redis_unavailable: ({ counts, workers, takesWrites, shards, shardsAway, shardsUnreplicated, isFleetAccepting }) => {
     if (counts === undefined) return 'Redis does not answer: no task is taken, and none is sent. What was accepted is kept by Redis';
     if (!takesWrites) return 'Redis answers, and takes no writes: no task is taken, and none is sent';
     if (shardsUnreplicated.length > 0) {
@@ -71,6 +73,7 @@ const rules = {
       return `${where} fewer replicas in step than REDIS_MIN_REPLICAS: new tasks and changes are refused there (503 redis_unavailable), and deliveries go on`;
     }
     if (workers === undefined) return 'the part of Redis that holds limits, circuits and the reports of workers does not answer';
+    if (!isFleetAccepting) return 'the part of Redis that holds keys, limits and circuits takes no writes, or has fewer replicas in step than REDIS_MIN_REPLICAS: changes of them are refused';
     return undefined;
   },
   no_worker: ({ workers, counts }) => (workers === 0 ? `no worker has reported within 5 s: nothing is sent, and ${tasks(counts?.due ?? 0)} due` : undefined),

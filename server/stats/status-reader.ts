@@ -103,6 +103,7 @@ export class StatusReader {
       paused: pausedNames({ fleet, counted, snapshot }),
       takesWrites: writes.isTaken,
       shardsUnreplicated: writes.shardsUnreplicated,
+      isFleetAccepting: writes.isFleetAccepting,
       isRedisAboveMark: memory.isAboveMark,
       usedRatio: memory.usedRatio,
     });
@@ -154,13 +155,15 @@ interface Writes {
   /** Those that refuse are among them. */
   readonly shardsAway: readonly string[];
   readonly shardsUnreplicated: readonly string[];
+  /** One that does not answer is told by what it does not say. */
+  readonly isFleetAccepting: boolean;
 }
 
 async function tryWrites(queue: Pick<TaskQueue, 'pingWrite'>): Promise<Writes> {
   try {
-    const { shardsAway, shardsUnreplicated } = await withinLimit(queue.pingWrite(), LIMIT_MS, () => new Error(`no answer within ${LIMIT_MS} ms`));
-    return { isTaken: true, shardsAway, shardsUnreplicated };
+    const { shardsAway, shardsUnreplicated, fleet } = await withinLimit(queue.pingWrite(), LIMIT_MS, () => new Error(`no answer within ${LIMIT_MS} ms`));
+    return { isTaken: true, shardsAway, shardsUnreplicated, isFleetAccepting: fleet === 'ok' || fleet === 'failed' };
   } catch (error) {
-    return { isTaken: !(error instanceof RequestError && error.code === 'redis_refused'), shardsAway: [], shardsUnreplicated: [] };
+    return { isTaken: !(error instanceof RequestError && error.code === 'redis_refused'), shardsAway: [], shardsUnreplicated: [], isFleetAccepting: true };
   }
 }

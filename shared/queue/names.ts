@@ -254,6 +254,11 @@ export function fleetReplicaMark(prefix: string, isCluster: boolean): string {
   return `${slotOfFleet(prefix, isCluster)}:replica-mark`;
 }
 
+/** The same as `neverThere` of a shard, beside the keys of the whole fleet. */
+export function fleetNeverThere(prefix: string, isCluster: boolean): string {
+  return `${slotOfFleet(prefix, isCluster)}:never-there`;
+}
+
 /** What all keys of the whole fleet begin with. */
 function slotOfFleet(prefix: string, isCluster: boolean): string {
   return isCluster ? `{${prefix}-flow}` : prefix;

@@ -147,6 +147,8 @@ describe('topology: a master of a Cluster is away, and none takes over', functio
         expect(refused.body['error']).to.contain('which access keys hold cannot be read; GET /readyz says what is away');
         expect(performance.now() - startedAt).to.be.at.most(ANSWERED_WITHIN_MS);
       });
+      const ready = await call(guarded.baseUrl, '/readyz');
+      expect([ready.status, ready.body['status'], ready.body['checks']]).to.deep.equal([200, 'ready', { redis: 'ok', fleet: 'failed' }]);
       expect((await post(bootstrap, '/tasks', living())).status).to.equal(201);
     } finally {
       victim.thaw();

@@ -20,7 +20,7 @@ import { editTask, type Edit, type EditedTask } from './edit-task.js';
 import { failedDestinations } from './failed-destinations.js';
 import { FlowStore } from '../flow/flow-store.js';
 import { WaitingLists, type WaitingListDepths } from '../flow/waiting-lists.js';
-import { accessKeys, auditKeys, credentialKeys, FLEET, fleetReplicaMark, flowKeys, shardOf, statsKeys, testSendKeys } from '../names.js';
+import { accessKeys, auditKeys, credentialKeys, FLEET, fleetNeverThere, fleetReplicaMark, flowKeys, shardOf, statsKeys, testSendKeys, type OwnKeys } from '../names.js';
 import { ActivityStore } from '../stats/activity-store.js';
 import { FailureStore } from '../stats/failure-store.js';
 import { TestSendStore } from '../test-sends/test-send-store.js';
@@ -44,6 +44,11 @@ import { REQUEST_LIMIT_MS, withinRequestLimit } from '../../redis/request-limit.
 import type { RefusalLog } from '../../redis/refusal-log.js';
 
 const ANY_SIZE = -1;
+/** As long as askShards waits for the shards, which are asked meanwhile, ms. */
+const FLEET_LIMIT_MS = 700;
+
+/** `unreplicated`: its master has fewer replicas in step than REDIS_MIN_REPLICAS. */
+export type FleetCheck = 'ok' | 'failed' | 'refused' | 'unreplicated';
 
 function isOutage(error: unknown): boolean {
   return classifyRedisError(error) === 'unavailable';
@@ -372,25 +377,42 @@ export class TaskQueue {
    * It fails when no shard takes writes; one that refuses them is away. A full Redis takes this write: GET and DELETE work there. The write
    * stands in a script, like every write of ours: a user who may run no script can do nothing here.
    * @returns `shardsUnreplicated`: of those that answer, the ones whose master has fewer replicas in step than REDIS_MIN_REPLICAS, so what is
-   * written there is not accepted
+   * written there is not accepted. `fleet`: what stands once for the whole fleet, such as keys and limits
    */
-  async pingWrite(): Promise<{ readonly shardsAway: readonly string[]; readonly shardsUnreplicated: readonly string[]; readonly isAnyAccepting: boolean }> {
+  async pingWrite(): Promise<{ readonly shardsAway: readonly string[]; readonly shardsUnreplicated: readonly string[]; readonly isAnyAccepting: boolean; readonly fleet: FleetCheck }> {
     const refusals: unknown[] = [];
-    const { answers, shardsAway } = await this.#askShards(async ({ keys, queue: { name } }) => {
+    /** @returns whether there are replicas enough for a write to count */
+    const write = async ({ neverThere, replicaMark }: Pick<OwnKeys, 'neverThere' | 'replicaMark'>): Promise<boolean> => {
       try {
-        await this.options.redis.eval("return redis.call('DEL', KEYS[1])", 1, keys.neverThere);
+        await this.options.redis.eval("return redis.call('DEL', KEYS[1])", 1, neverThere);
       } catch (error) {
         if (this.#errors.classify(error) === 'refused') refusals.push(error);
         throw error;
       }
       // What INFO does not tell is told by the calls that are refused.
-      return [{ name, isReplicated: (await this.options.replicated?.hasReplicas(keys.replicaMark).catch(() => undefined)) ?? true }];
-    });
+      return (await this.options.replicated?.hasReplicas(replicaMark).catch(() => undefined)) ?? true;
+    };
+    const [{ answers, shardsAway }, fleet] = await Promise.all([this.#askShards(async ({ keys, queue: { name } }) => [{ name, isReplicated: await write(keys) }]), this.#pingFleet(write)]);
     const shardsUnreplicated = answers.flatMap(({ name, isReplicated }) => (isReplicated ? [] : [name]));
-    if (shardsUnreplicated.length > 0) refusals.push(new NotReplicatedError('fewer replicas are in step than REDIS_MIN_REPLICAS says'));
+    if (shardsUnreplicated.length > 0 || fleet === 'unreplicated') refusals.push(new NotReplicatedError('fewer replicas are in step than REDIS_MIN_REPLICAS says'));
     if (refusals.length === 0) this.options.refusals?.accepted();
     for (const error of refusals) this.options.refusals?.refused(error);
-    return { shardsAway, shardsUnreplicated, isAnyAccepting: answers.some(({ isReplicated }) => isReplicated) };
+    return { shardsAway, shardsUnreplicated, isAnyAccepting: answers.some(({ isReplicated }) => isReplicated), fleet };
+  }
+
+  /** On a cluster a master may hold it and no shard. Elsewhere it is where the shards are. */
+  async #pingFleet(write: (keys: Pick<OwnKeys, 'neverThere' | 'replicaMark'>) => Promise<boolean>): Promise<FleetCheck> {
+    const { redis, prefix } = this.options;
+    if (!isCluster(redis)) return 'ok';
+    if (this.#health.late.includes(FLEET)) return 'failed';
+    try {
+      const isReplicated = await withinRequestLimit(write({ neverThere: fleetNeverThere(prefix, true), replicaMark: fleetReplicaMark(prefix, true) }), FLEET_LIMIT_MS);
+      return isReplicated ? 'ok' : 'unreplicated';
+    } catch (error) {
+      const errorClass = this.#errors.classify(error);
+      if (errorClass === 'bug') throw error;
+      return errorClass === 'unavailable' ? 'failed' : 'refused';
+    }
   }
 
   /**
