@@ -148,8 +148,8 @@ export class BulkShard {
     const behind = last?.next === undefined ? MATCHED : JSON.stringify({ ...last.next, pass, notRead } satisfies MatchPlace);
     const [place] = plan.places;
     const again = place === undefined || pass >= MOST_PASSES || plan.places.every(isEndedPlace) ? '' : JSON.stringify({ place, since, pass: pass + 1 } satisfies MatchPlace);
-    // When it looks again behind a failover, tasks that came since the first time are none of those that were asked for.
-    const isAsked = (task: FoundTask): boolean => action.matchedAt === null || task.createdAt <= action.matchedAt;
+    // When it looks again behind a failover, tasks that came since the first time, or moved, are left: they may not have matched then.
+    const isAsked = (task: FoundTask): boolean => action.matchedAt === null || task.updatedAt <= action.matchedAt;
     const found = (last?.found ?? []).filter(({ task }) => isAsked(task) && (pass === 1 || task.createdAt <= since || task.run > 1));
     return this.#writeDown(action, token, before, behind, found.flatMap(({ task }) => memberOf(action, task, since) ?? []), { again, notRead });
   }

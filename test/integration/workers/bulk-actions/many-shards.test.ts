@@ -6,7 +6,7 @@ import { eventually } from '../../../support/eventually.js';
 import { idInShard } from '../../../support/id-in-shard.js';
 import { createReceiver, type Receiver } from '../../../support/receiver.js';
 import { InProcessService } from '../../../support/service-in-process.js';
-import { call, httpTask } from '../../../support/tasks.js';
+import { call, httpTask, waitForState } from '../../../support/tasks.js';
 
 const SHARDS = 16;
 const HOUR_S = 3_600;
@@ -57,10 +57,11 @@ describe(`bulk actions over ${SHARDS} shards`, () => {
     for (const id of ids) expect(runsOf(id), id).to.deep.equal(['1', '2']);
   }).timeout(60_000);
 
-  it('do once more what failovers took back in some shards, within the limit, and without tasks that came since', async () => {
-    const tasks = Array.from({ length: 80 }, () => httpTask(receiver.url('/hook'), { initial_delay: HOUR_S }));
-    await submitAll(service.baseUrl, tasks);
-    const id = await startBulkAction(service.baseUrl, { action: 'cancel', filter: { state: 'scheduled' }, reason: 'test', expected: 80, limit: 50, rate: 1 });
+  it('do once more what failovers took back in some shards, within the limit, and without tasks that came or were parked since', async () => {
+    const before = Array.from({ length: SHARDS }, (_, nth) => httpTask(receiver.url('/hook'), { id: idInShard(nth, SHARDS), on_exhausted: 'park', initial_delay: HOUR_S }));
+    await submitAll(service.baseUrl, before);
+    await parkTasks(service.baseUrl, receiver.url('/hook'), 80);
+    const id = await startBulkAction(service.baseUrl, { action: 'delete', filter: { state: 'parked' }, reason: 'test', expected: 80, limit: 50, rate: 1 });
     await eventually(async () => { expect((await readBulkAction(service.baseUrl, id)).matched).to.equal(80); });
     expect((await tellBulkAction(service.baseUrl, id, 'pause')).status).to.equal(200);
     const untouched: Shard[] = [];
@@ -70,13 +71,16 @@ describe(`bulk actions over ${SHARDS} shards`, () => {
       if (nth % 2 === 0) await service.redis.hdel(keys.bulkCounts(id), 'matched', 'pending', 'overLimit');
       else await service.redis.del(keys.bulkCounts(id), keys.bulkList(id));
     }
-    const later = Array.from({ length: 16 }, (_, nth) => httpTask(receiver.url('/hook'), { id: idInShard(nth, SHARDS), initial_delay: 2 * HOUR_S }));
+    const later = Array.from({ length: SHARDS }, (_, nth) => httpTask(receiver.url('/hook'), { id: idInShard(nth, SHARDS), on_exhausted: 'park' }));
     await submitAll(service.baseUrl, later);
+    await startBulkAction(service.baseUrl, { action: 'send_now', ids: before.map((task) => task.id) });
+    const others = [...before, ...later].map((task) => task.id);
+    await Promise.all(others.map((task) => waitForState(service.baseUrl, task, 'parked', { withinMs: 30_000 })));
     expect((await call(service.baseUrl, `/bulk-actions/${id}`, { method: 'PATCH', headers: { 'content-type': 'application/json' }, body: '{"rate":null}' })).status).to.equal(200);
     expect((await tellBulkAction(service.baseUrl, id, 'resume')).status).to.equal(200);
     expect(await waitUntilSettled(service.baseUrl, id)).to.deep.include({ state: 'done', matched: 80, started: 50 });
-    const states = await Promise.all(later.map(async (task) => (await call(service.baseUrl, `/tasks/${task.id}`)).body['state']));
-    expect(new Set(states)).to.deep.equal(new Set(['scheduled']));
+    const states = await Promise.all(others.map(async (task) => (await call(service.baseUrl, `/tasks/${task}`)).body['state']));
+    expect(new Set(states)).to.deep.equal(new Set(['parked']));
   }).timeout(60_000);
 
   it('go on when a failover took a part back behind their end', async () => {
