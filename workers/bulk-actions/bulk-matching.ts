@@ -151,7 +151,7 @@ export class BulkMatching {
     const all = sumOf(found);
     const isRefused = asked.expected !== null && asked.expected !== all;
     const shares = isRefused || asked.limit === null ? found : await this.#sharesOf(id, found, asked.limit);
-    await Promise.all(actions.shards.map((shard, index) => actions.seal(shard, id, shares[index] ?? 0)));
+    await actions.sealAll(id, shares);
     const change: BulkChange = isRefused
       ? { from: ['matching'], to: 'refused', reason: { code: 'count_differs', message: `${asked.expected} tasks were expected, and ${all} match; none was touched` }, fields: { matchedAt: 'now', matched: all, doneAt: 'now' }, count: 0 }
       : { from: ['matching'], to: 'running', fields: { matchedAt: 'now', matched: all }, count: all - sumOf(parts.map(({ unknown }) => unknown)) };

@@ -151,11 +151,12 @@ export class BulkRunner {
         failures.push(error);
       }
     }
-    if (failures.length > 0 && failures.length === actions.length) throw failures[0];
+    // Those that have ended come to rest, whatever the others lack: until then they count for how many may be under way.
     if (mayJudge) {
       await this.#settle(await store.live(endedBulkStates, this.#settleTurn));
       this.#settleTurn += 1;
     }
+    if (failures.length > 0 && failures.length === actions.length) throw failures[0];
     return pauseMs;
   }
 

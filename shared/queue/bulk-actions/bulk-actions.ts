@@ -2,6 +2,7 @@ import type { BulkAction } from '../../domain/bulk-actions/bulk-action.js';
 import { countsWithAway, sumOfCounts, type BulkCounts } from '../../domain/bulk-actions/bulk-counts.js';
 import type { FirstSend } from '../../domain/bulk-actions/first-sends.js';
 import { classifyRedisError } from '../../redis/redis-error.js';
+import { CONNECTIONS_PER_MASTER, NotReplicatedError } from '../../redis/replicated-writes.js';
 import type { AskedShards } from './asked-shards.js';
 import type { BulkActionStore, BulkChange, ChangedBulkAction } from './bulk-action-store.js';
 import { KEPT_FOR_MS } from './bulk-action-store.js';
@@ -19,6 +20,8 @@ export interface CountedBulkAction {
 
 /** A shard answers, and then its replicas: longer than both together may take, ms. */
 const LASTING_WITHIN_MS = 2_000;
+/** For so long no shard waits for its replicas after they were missing, ms: one wait takes most of a second, and actions have their turns one after the other. */
+const REST_MS = 1_000;
 /** Actions that are looked at in one step where a list has some of them alone. Some 1,000 are kept. */
 const READ_AT_ONCE = 200;
 
@@ -27,6 +30,9 @@ export type PartsOfAction = readonly (ShardOfAction | undefined)[];
 
 /** All bulk actions: what they are, and their parts in the shards. */
 export class BulkActions {
+  /** Until then, monotonic ms, the error stands for the answer of a shard that would wait for its replicas. */
+  #rest: { readonly until: number; readonly error: NotReplicatedError } | undefined;
+
   constructor(
     readonly store: BulkActionStore,
     readonly shards: readonly BulkShard[],
@@ -79,12 +85,17 @@ export class BulkActions {
    * @throws NotReplicatedError, or what the first shard that is away fails with
    */
   async lastingPartsOf(id: string): Promise<PartsOfAction> {
-    return Promise.all(this.shards.map((shard) => this.asked.one(shard, () => shard.readLasting(id), LASTING_WITHIN_MS)));
+    return this.#lastingOfAll((shard) => shard.readLasting(id));
   }
 
   /** Says how many of the tasks that were found are taken in a shard. @throws as lastingPartsOf */
   async seal(shard: BulkShard, id: string, pending: number): Promise<void> {
-    await this.asked.one(shard, () => shard.seal(id, pending), LASTING_WITHIN_MS);
+    await this.#lasting(shard, () => shard.seal(id, pending));
+  }
+
+  /** @param pending of each shard in turn: see seal @throws as lastingPartsOf */
+  async sealAll(id: string, pending: readonly number[]): Promise<void> {
+    await this.#lastingOfAll((shard, index) => shard.seal(id, pending[index] ?? 0));
   }
 
   async firstSends(id: string): Promise<readonly FirstSend[]> {
@@ -114,6 +125,31 @@ export class BulkActions {
         if (classifyRedisError(error) === 'bug') throw error;
       }
     }
+  }
+
+  /** Of all shards, as many at once as one master has connections for it: if all were asked at once, the last of many would wait too long for theirs. */
+  async #lastingOfAll<T>(ask: (shard: BulkShard, index: number) => Promise<T>): Promise<readonly T[]> {
+    const answers: T[] = [];
+    for (let from = 0; from < this.shards.length; from += CONNECTIONS_PER_MASTER) {
+      const next = this.shards.slice(from, from + CONNECTIONS_PER_MASTER);
+      answers.push(...(await Promise.all(next.map((shard, nth) => this.#lasting(shard, () => ask(shard, from + nth))))));
+    }
+    return answers;
+  }
+
+  async #lasting<T>(shard: BulkShard, ask: () => Promise<T>): Promise<T> {
+    const missing = this.#missing();
+    if (missing !== undefined) throw missing;
+    try {
+      return await this.asked.one(shard, ask, LASTING_WITHIN_MS);
+    } catch (error) {
+      if (error instanceof NotReplicatedError && this.#missing() === undefined) this.#rest = { until: performance.now() + REST_MS, error };
+      throw error;
+    }
+  }
+
+  #missing(): NotReplicatedError | undefined {
+    return this.#rest !== undefined && performance.now() < this.#rest.until ? this.#rest.error : undefined;
   }
 
   async #shown(limit: number, after: Parameters<BulkActionStore['list']>[1], isShown: (action: BulkAction) => boolean): Promise<readonly BulkAction[]> {
