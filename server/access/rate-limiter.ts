@@ -9,8 +9,10 @@ import type { AnswerHeaders } from '../http/answer.js';
 const SETTLE_EVERY_MS = 200;
 /** A key that was not used for so long is not told of any more, and its next request asks Redis first, ms. */
 const IN_USE_FOR_MS = 1_000;
-/** The first request of a key waits for Redis no longer than this, ms. */
+/** A request that waits for Redis waits no longer than this, ms. */
 const FIRST_ANSWER_MS = 100;
+/** Below this limit, in a second, each request asks Redis: one for each process in a settlement would be much more than the limit. */
+const SLOW_BELOW = 10;
 const POLICY_NAME = '"key"';
 
 interface UsedKey {
@@ -26,7 +28,7 @@ interface UsedKey {
 
 /**
  * Lets a key do as much as its rate limit says, over all processes together. Requests are counted here, and settled with Redis five times a
- * second. Only the first request of a key after a second of rest waits for Redis.
+ * second. Only the first request of a key after a second of rest waits for Redis, and every one of a key with a limit below 10 a second.
  *
  * While Redis is away each process goes on with its last part of the limit, and what it lets pass counts in no other: all of them together
  * keep the limit as long as as many of them are used as before, and nobody is refused for it.
@@ -42,7 +44,7 @@ export class RateLimiter {
   ready(limit: RateLimit): undefined | Promise<void> {
     const now = performance.now();
     const used = this.#use(limit, now);
-    if (used.settledAt + IN_USE_FOR_MS > now) return undefined;
+    if (limit.perSecond >= SLOW_BELOW && used.settledAt + IN_USE_FOR_MS > now) return undefined;
     return withinLimit(this.#settle(used), FIRST_ANSWER_MS, () => new Error('redis has not answered in time')).catch(() => {
       used.settledAt = performance.now();
     });
@@ -51,8 +53,10 @@ export class RateLimiter {
   /** Takes one. @throws RequestError rate_limited */
   take(limit: RateLimit): void {
     const now = performance.now();
-    const { allowance } = this.#use(limit, now);
+    const used = this.#use(limit, now);
+    const { allowance } = used;
     if (!allowance.take(now)) throw refusalBy(limit, allowance, now);
+    if (limit.perSecond < SLOW_BELOW) void this.#tellOthers(used);
   }
 
   /** The fields of draft-ietf-httpapi-ratelimit-headers. `t`: until the whole second's worth is there again. */
@@ -91,6 +95,12 @@ export class RateLimiter {
       else void this.#settle(used);
     }
     if (this.#keys.size === 0) this.stop();
+  }
+
+  /** A settlement that is under way may have been told of less. */
+  async #tellOthers(used: UsedKey): Promise<void> {
+    await used.settling;
+    await this.#settle(used);
   }
 
   #settle(used: UsedKey): Promise<void> {

@@ -132,6 +132,28 @@ describe('the rate limit of a key', function () {
     expect(await client.submit(waiting() as Task), 'and a single one').to.include({ is_duplicate: false });
   });
 
+  for (const perSecond of [0.1, 0.3]) {
+    it(`is that of all processes together, also when it is ${perSecond} a second`, async () => {
+      const others = await Promise.all(Array.from({ length: 2 }, () => InProcessService.ready({ bootstrapKey: ADMIN_KEY, prefix: service.prefix, log })));
+      try {
+        const { key } = await limited(perSecond);
+        const urls = [service, ...others].map(({ baseUrl }) => baseUrl);
+        const statuses: number[] = [];
+        for (const url of urls) {
+          await eventually(async () => {
+            const { status } = await get(key, '/tasks/none', url);
+            expect(status).to.not.equal(401);
+            statuses.push(status);
+          });
+        }
+        for (const url of urls) statuses.push((await get(key, '/tasks/none', url)).status);
+        expect(statuses).to.deep.equal([404, 429, 429, 429, 429, 429]);
+      } finally {
+        await Promise.all(others.map((other) => other.close()));
+      }
+    });
+  }
+
   it('is that of all processes together', async () => {
     const other = await InProcessService.ready({ bootstrapKey: ADMIN_KEY, prefix: service.prefix, log });
     try {
