@@ -13,6 +13,7 @@ import { ScanTurns } from '../../shared/queue/scan/scan-turns.js';
 import { compileFilter } from '../../shared/queue/search/compile-filter.js';
 import { eachLivingShard } from './living-shards.js';
 import type { OwnChanges } from './own-changes.js';
+import type { StaleSteps } from './stale-steps.js';
 
 /** The pause between two steps, ms, so that other commands get their turn. */
 const STEP_PAUSE_MS = 5;
@@ -47,6 +48,7 @@ export class BulkMatching {
     private readonly token: string,
     private readonly options: BulkMatchingOptions,
     private readonly changes: OwnChanges,
+    private readonly stale: StaleSteps,
   ) {}
 
   /** There is no action to look for. */
@@ -71,6 +73,7 @@ export class BulkMatching {
       answers.push(answer);
       return answer === 'busy' ? BUSY_PAUSE_MS : STEP_PAUSE_MS;
     });
+    if (answers.includes('stale')) await this.stale.note(action);
     if (!answers.includes('incomplete')) return pauseMs;
     await this.changes.make(action, { from: ['matching'], to: 'failed', reason: { code: 'incomplete', message: 'too many due tasks wait in one list to look at all of them; no task was touched' }, fields: { doneAt: 'now' } });
     return 0;
@@ -97,6 +100,7 @@ export class BulkMatching {
       if (share !== undefined) await actions.seal(shard, action.id, share);
       return share === undefined ? undefined : STEP_PAUSE_MS;
     });
+    if (answers.includes('stale')) await this.stale.note(action);
     if (!answers.includes('incomplete')) return pauseMs;
     await this.changes.make(action, { from: ['running'], to: 'failed', reason: { code: 'incomplete', message: 'a failover of redis has taken back which tasks it is about, and too many due tasks wait in one list to look at all of them again: some of its tasks may not have been touched' }, fields: { doneAt: 'now' } });
     return 0;

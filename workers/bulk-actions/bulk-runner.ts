@@ -17,6 +17,7 @@ import { BulkMatching, type BulkMatchingOptions } from './bulk-matching.js';
 import { eachLivingShard } from './living-shards.js';
 import { MissingKeys } from './missing-keys.js';
 import { OwnChanges } from './own-changes.js';
+import { StaleSteps } from './stale-steps.js';
 
 /** Tasks of one step; it ends sooner when they take Redis too long. */
 const TASKS_PER_STEP = 100;
@@ -80,6 +81,7 @@ export class BulkRunner {
   readonly #changes: OwnChanges;
   readonly #matching: BulkMatching;
   readonly #missingKeys: MissingKeys;
+  readonly #stale: StaleSteps;
   #judgedAt = -Infinity;
   /** Turns of the actions to be worked on, and of those that may have come to rest. */
   #workTurn = 0;
@@ -90,7 +92,8 @@ export class BulkRunner {
 
   constructor(private readonly options: BulkRunnerOptions) {
     this.#changes = new OwnChanges(options.actions, options.logger);
-    this.#matching = new BulkMatching(this.#token, options, this.#changes);
+    this.#stale = new StaleSteps(options.actions);
+    this.#matching = new BulkMatching(this.#token, options, this.#changes, this.#stale);
     this.#missingKeys = new MissingKeys(this.#token, options.keyWaitMs ?? KEY_WAIT_MS, options.actions, this.#changes);
   }
 
@@ -166,6 +169,7 @@ export class BulkRunner {
     this.#matching.forgetAll();
     this.#faults.clear();
     this.#missingKeys.forgetAll();
+    this.#stale.forgetAll();
   }
 
   async #advanceOrFail(action: BulkAction, mayJudge: boolean, signal: AbortSignal): Promise<number> {
@@ -273,7 +277,10 @@ export class BulkRunner {
       return { pauseMs: BUSY_PAUSE_MS, left: 0 };
     }
     this.#held.add(held);
-    if (step === 'stale') return { pauseMs: 0, left: 0 };
+    if (step === 'stale') {
+      await this.#stale.note(action);
+      return { pauseMs: STEP_PAUSE_MS, left: 0 };
+    }
     this.options.onStep(action.asked.action, step.started, step.through);
     // Tasks that were skipped use up nothing.
     if (action.rate !== null) this.#unused.set(action.id, Math.max(0, (this.#unused.get(action.id) ?? 0) - step.started));

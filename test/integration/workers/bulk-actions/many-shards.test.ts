@@ -2,6 +2,7 @@ import { expect } from 'chai';
 
 import { askBulkAction, parkTasks, readBulkAction, startBulkAction, submitAll, tellBulkAction, waitForBulkAction, waitUntilSettled } from '../../../support/bulk-actions.js';
 import type { Shard } from '../../../../shared/queue/engine/shard.js';
+import { bulkKeys } from '../../../../shared/queue/names.js';
 import { eventually } from '../../../support/eventually.js';
 import { idInShard } from '../../../support/id-in-shard.js';
 import { createReceiver, type Receiver } from '../../../support/receiver.js';
@@ -105,6 +106,18 @@ describe(`bulk actions over ${SHARDS} shards`, () => {
       expect(body).to.deep.include({ state: 'done', pending: 0, started: 48 - pending });
       expect(body['skipped']).to.deep.include({ changed: 0, being_sent: pending });
     }, { withinMs: 20_000 });
+  }).timeout(60_000);
+
+  it('go on when a failover took back changes that the shards have heard of', async () => {
+    isDown = false;
+    await submitAll(service.baseUrl, Array.from({ length: 48 }, () => httpTask(receiver.url('/hook'), { initial_delay: HOUR_S })));
+    const id = await startBulkAction(service.baseUrl, { action: 'send_now', filter: { state: 'scheduled' }, rate: 1 });
+    await eventually(async () => { expect((await readBulkAction(service.baseUrl, id)).matched).to.equal(48); });
+    const key = bulkKeys(service.prefix, false).action(id);
+    const before = await service.redis.hget(key, 'epoch');
+    for (const rate of [1, 2, 3, 20]) await call(service.baseUrl, `/bulk-actions/${id}`, { method: 'PATCH', headers: { 'content-type': 'application/json' }, body: `{"rate":${rate}}` });
+    await service.redis.hset(key, 'epoch', before ?? expect.fail('there is no epoch'));
+    expect(await waitUntilSettled(service.baseUrl, id)).to.deep.include({ state: 'done', started: 48 });
   }).timeout(60_000);
 
   it('go on at a new rate as soon as it is set', async () => {
