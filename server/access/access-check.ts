@@ -28,7 +28,7 @@ export function createAccessCheck(keys: Pick<KeyJudge, 'judge'>, sessions: Pick<
     const text = BEARER.exec(authorization)?.[1];
     if (text !== undefined) {
       if (takesMetricsToken === true && isMetricsToken(text)) return undefined;
-      const caller = keys.judge(context, text, context.receivedAt);
+      const caller = keys.judge(context, text, context.accessAskedAt);
       if (caller instanceof Promise) return caller.then((late) => admit(context, late));
       admit(context, caller);
       return undefined;

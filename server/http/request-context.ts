@@ -77,6 +77,11 @@ export class RequestContext {
     this.#caller = caller;
   }
 
+  /** Monotonic ms: now. The first check comes right behind the headers, and needs no look at the clock of its own. */
+  get accessAskedAt(): number {
+    return this.#checkAccess === undefined ? this.receivedAt : performance.now();
+  }
+
   /** A body may take long to come, and its key may be revoked meanwhile. It costs no more than a look at the clock. */
   get isAccessOld(): boolean {
     return this.#checkAccess !== undefined && performance.now() - this.#accessCheckedAt >= CHECKED_EVERY_MS;

@@ -23,8 +23,9 @@ export class TwoStoresQueue extends TaskQueue {
     return (await super.has(taskId)) || this.previous.has(taskId);
   }
 
-  override async find(...asked: Parameters<TaskQueue['find']>): ReturnType<TaskQueue['find']> {
-    return (await super.find(...asked)) ?? this.previous.find(...asked);
+  /** `find` goes by it as well. */
+  override async findOf(...asked: Parameters<TaskQueue['findOf']>): ReturnType<TaskQueue['findOf']> {
+    return (await super.findOf(...asked)) ?? this.previous.findOf(...asked);
   }
 
   override async cancel(...asked: Parameters<TaskQueue['cancel']>): ReturnType<TaskQueue['cancel']> {

@@ -5,9 +5,15 @@ const { write } = Socket.prototype;
 
 Socket.prototype.write = function (chunk, ...rest) {
   const result = write.call(this, chunk, ...rest);
-  if (typeof chunk === 'string' && chunk.startsWith('POST ') && chunk.includes(process.env.FAULT_AT)) fail();
+  if (isSent(chunk)) fail();
   return result;
 };
+
+/** @param {unknown} chunk the head of a request, alone or with its body behind it */
+function isSent(chunk) {
+  const text = chunk instanceof Uint8Array ? Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength).toString('latin1') : String(chunk);
+  return text.startsWith('POST ') && text.includes(process.env.FAULT_AT);
+}
 
 function fail() {
   switch (process.env.FAULT) {

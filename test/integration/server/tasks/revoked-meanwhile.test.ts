@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { request, type ClientRequest } from 'node:http';
+import { request, type ClientRequest, type IncomingMessage } from 'node:http';
 import { text } from 'node:stream/consumers';
 
 import { expect } from 'chai';
@@ -8,6 +8,7 @@ import { CHECKED_EVERY_MS } from '../../../../server/http/request-context.js';
 import { routeTable } from '../../../../server/route-table.js';
 import { ADMIN_KEY, bearer, callWith, makeKey } from '../../../support/access-keys.js';
 import { eventually } from '../../../support/eventually.js';
+import { PrivateRedis } from '../../../support/redis.js';
 import { InProcessService } from '../../../support/service-in-process.js';
 import { httpTask } from '../../../support/tasks.js';
 
@@ -110,6 +111,34 @@ describe('an upload whose access key is revoked meanwhile', () => {
       const { status } = await answer;
       if (method === 'PUT') expect(status, `${method} ${path}`).to.equal(400);
       sent.destroy();
+    }
+  });
+});
+
+describe('an upload whose access key nothing confirms any more', () => {
+  it('is refused, although the key was right when the headers came', async () => {
+    const redis = await PrivateRedis.start();
+    const service = await InProcessService.ready({ bootstrapKey: ADMIN_KEY, redis: redis.address });
+    try {
+      const { key } = await makeKey(service.baseUrl, { role: 'submit' });
+      const { hostname, port } = new URL(service.baseUrl);
+      const sent = request({ hostname, port, path: '/tasks', method: 'POST', headers: { 'content-type': 'application/json', 'expect': '100-continue', ...bearer(key) } });
+      sent.flushHeaders();
+      // It is sent when the body is read, which is behind the first check.
+      await once(sent, 'continue');
+      // The keys cannot be read any more; tasks could still be stored.
+      await service.redis.call('ACL', 'SETUSER', 'default', 'resetkeys', `~${service.prefix}:[^a]*`);
+      await eventually(async () => { expect((await callWith(key, service.baseUrl, '/tasks/none')).status).to.be.within(500, 503); });
+      const task = httpTask('http://127.0.0.1:9/', { initial_delay: 3_600 });
+      sent.end(JSON.stringify(task));
+      const [response] = (await once(sent, 'response')) as [IncomingMessage];
+      response.resume();
+      expect(response.statusCode).to.be.within(500, 503);
+      expect((await callWith(ADMIN_KEY, service.baseUrl, `/tasks/${task.id}`)).status).to.equal(404);
+      await service.redis.call('ACL', 'SETUSER', 'default', 'allkeys');
+    } finally {
+      await service.close();
+      await redis.close();
     }
   });
 });
