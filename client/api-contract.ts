@@ -1000,7 +1000,7 @@ export interface components {
             readonly action: components["schemas"]["BulkActionKind"];
             readonly state: "matching" | "running" | "paused" | "done" | "cancelled" | "refused" | "failed";
             readonly state_reason: {
-                readonly code: ("operator" | "failing" | "circuit_open" | "key_missing" | "count_differs" | "redis_full" | "incomplete" | "internal" | "shard_away") | string;
+                readonly code: ("operator" | "failing" | "circuit_open" | "key_missing" | "changes_lost" | "count_differs" | "redis_full" | "incomplete" | "internal" | "shard_away") | string;
                 readonly message: string;
             } | null;
             readonly filter: {

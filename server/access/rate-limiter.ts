@@ -44,7 +44,10 @@ export class RateLimiter {
   ready(limit: RateLimit): undefined | Promise<void> {
     const now = performance.now();
     const used = this.#use(limit, now);
-    if (limit.perSecond >= SLOW_BELOW && used.settledAt + IN_USE_FOR_MS > now) return undefined;
+    const isSlow = limit.perSecond < SLOW_BELOW;
+    // What is refused costs Redis nothing: nothing more can pass than the limit.
+    const asksAgainAfter = isSlow && used.allowance.left(now) > 0 ? 0 : isSlow ? SETTLE_EVERY_MS : IN_USE_FOR_MS;
+    if (used.settledAt + asksAgainAfter > now) return undefined;
     return withinLimit(this.#settle(used), FIRST_ANSWER_MS, () => new Error('redis has not answered in time')).catch(() => {
       used.settledAt = performance.now();
     });

@@ -19,10 +19,10 @@ export function hasEnded(state: BulkState): boolean {
 }
 
 /**
- * Why an action is in its state. The first four pause it, the others end it; but for `shard_away`, which is no state of it: some of its tasks
+ * Why an action is in its state. The first five pause it, the others end it; but for `shard_away`, which is no state of it: some of its tasks
  * cannot be reached now.
  */
-export type StateReasonCode = 'operator' | 'failing' | 'circuit_open' | 'key_missing' | 'count_differs' | 'redis_full' | 'incomplete' | 'internal' | 'shard_away';
+export type StateReasonCode = 'operator' | 'failing' | 'circuit_open' | 'key_missing' | 'changes_lost' | 'count_differs' | 'redis_full' | 'incomplete' | 'internal' | 'shard_away';
 
 export interface StateReason {
   readonly code: StateReasonCode;

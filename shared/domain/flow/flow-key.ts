@@ -104,7 +104,9 @@ function spelledOnce(name: string, defaultBrokers: DefaultBrokers, mask: PathMas
  * the default cluster.
  */
 export function spelledNow(stored: string, { defaultBrokers, mask }: NameRules): string {
-  return canonicalName(stored, NONE, mask) === stored ? stored : canonicalName(stored, defaultBrokers, mask);
+  // Of a broker of KAFKA_BROKERS it would have been written as `kafka://default/`: so this one was none.
+  const named = stored.replace(/^(kafka:\/\/[^/]+)\/$/i, '$1');
+  return canonicalName(named, NONE, mask) === named ? named : canonicalName(named, defaultBrokers, mask);
 }
 
 /**

@@ -31,7 +31,7 @@ export type PartsOfAction = readonly (ShardOfAction | undefined)[];
 /** All bulk actions: what they are, and their parts in the shards. */
 export class BulkActions {
   /** Until then, monotonic ms, the error stands for the answer of a shard that would wait for its replicas. */
-  #rest: { readonly until: number; readonly error: NotReplicatedError } | undefined;
+  readonly #rests = new Map<BulkShard, { readonly until: number; readonly error: NotReplicatedError }>();
 
   constructor(
     readonly store: BulkActionStore,
@@ -130,6 +130,10 @@ export class BulkActions {
   /** Of all shards, as many at once as one master has connections for it: if all were asked at once, the last of many would wait too long for theirs. */
   async #lastingOfAll<T>(ask: (shard: BulkShard, index: number) => Promise<T>): Promise<readonly T[]> {
     const answers: T[] = [];
+    for (const shard of this.shards) {
+      const missing = this.#missing(shard);
+      if (missing !== undefined) throw missing;
+    }
     for (let from = 0; from < this.shards.length; from += CONNECTIONS_PER_MASTER) {
       const next = this.shards.slice(from, from + CONNECTIONS_PER_MASTER);
       answers.push(...(await Promise.all(next.map((shard, nth) => this.#lasting(shard, () => ask(shard, from + nth))))));
@@ -138,18 +142,19 @@ export class BulkActions {
   }
 
   async #lasting<T>(shard: BulkShard, ask: () => Promise<T>): Promise<T> {
-    const missing = this.#missing();
+    const missing = this.#missing(shard);
     if (missing !== undefined) throw missing;
     try {
       return await this.asked.one(shard, ask, LASTING_WITHIN_MS);
     } catch (error) {
-      if (error instanceof NotReplicatedError && this.#missing() === undefined) this.#rest = { until: performance.now() + REST_MS, error };
+      if (error instanceof NotReplicatedError && this.#missing(shard) === undefined) this.#rests.set(shard, { until: performance.now() + REST_MS, error });
       throw error;
     }
   }
 
-  #missing(): NotReplicatedError | undefined {
-    return this.#rest !== undefined && performance.now() < this.#rest.until ? this.#rest.error : undefined;
+  #missing(shard: BulkShard): NotReplicatedError | undefined {
+    const rest = this.#rests.get(shard);
+    return rest !== undefined && performance.now() < rest.until ? rest.error : undefined;
   }
 
   async #shown(limit: number, after: Parameters<BulkActionStore['list']>[1], isShown: (action: BulkAction) => boolean): Promise<readonly BulkAction[]> {

@@ -108,7 +108,7 @@ describe(`bulk actions over ${SHARDS} shards`, () => {
     }, { withinMs: 20_000 });
   }).timeout(60_000);
 
-  it('go on when a failover took back changes that the shards have heard of', async () => {
+  it('pause when a failover took back changes that the shards have heard of, which may have been a stop, and can be resumed', async () => {
     isDown = false;
     await submitAll(service.baseUrl, Array.from({ length: 48 }, () => httpTask(receiver.url('/hook'), { initial_delay: HOUR_S })));
     const id = await startBulkAction(service.baseUrl, { action: 'send_now', filter: { state: 'scheduled' }, rate: 1 });
@@ -117,6 +117,10 @@ describe(`bulk actions over ${SHARDS} shards`, () => {
     const before = await service.redis.hget(key, 'epoch');
     for (const rate of [1, 2, 3, 20]) await call(service.baseUrl, `/bulk-actions/${id}`, { method: 'PATCH', headers: { 'content-type': 'application/json' }, body: `{"rate":${rate}}` });
     await service.redis.hset(key, 'epoch', before ?? expect.fail('there is no epoch'));
+    const { state_reason: reason, started } = await waitForBulkAction(service.baseUrl, id, 'paused');
+    expect(reason).to.include({ code: 'changes_lost' });
+    expect(started).to.be.below(48);
+    expect((await tellBulkAction(service.baseUrl, id, 'resume')).status).to.equal(200);
     expect(await waitUntilSettled(service.baseUrl, id)).to.deep.include({ state: 'done', started: 48 });
   }).timeout(60_000);
 

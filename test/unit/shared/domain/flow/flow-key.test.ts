@@ -107,6 +107,7 @@ describe('spelledNow', () => {
     ['kafka://x:9092/', 'kafka://x:9092'],
     ['kafka://x:09092/orders', 'kafka://x:9092/orders'],
     ['kafka://default/', 'kafka://default'],
+    ['kafka://broker-1:9092/', 'kafka://broker-1:9092'],
     ['kafka://broker-1:09092/orders', 'kafka://default/orders'],
     ['https://api.example.com/T1', 'https://api.example.com/*1f93603db53bfad5c92390f735d0cbb8'],
   ] as const) it(`of ${stored} is ${now}`, () => expect(spelledNow(stored, rules)).to.equal(now));
