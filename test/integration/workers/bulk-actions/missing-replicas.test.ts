@@ -54,11 +54,13 @@ describe('bulk actions that wait for replicas', function () {
     expect((await actions.lastingPartsOf('nobody')).map((part) => part?.isSealed)).to.deep.equal(Array.from({ length: SHARDS }, () => false));
     link.delayMs = 0;
     await replica.freeze();
-    const missing = await failureOf(actions.lastingPartsOf('nobody'));
+    const [shard = expect.fail('no shard'), other = expect.fail('one shard')] = actions.shards;
+    const missing = await failureOf(actions.seal(shard, 'nobody', 0));
     expect(missing).to.include({ name: 'NotReplicatedError' });
-    const [shard = expect.fail('no shard')] = actions.shards;
     // Not another one that says the same: no master was asked.
     for (const failure of [await failureOf(actions.lastingPartsOf('other')), await failureOf(actions.seal(shard, 'other', 0)), await failureOf(actions.sealAll('other', []))]) expect(failure).to.equal(missing);
+    // The replicas of another shard may be there.
+    expect(await failureOf(actions.seal(other, 'other', 0))).to.include({ name: 'NotReplicatedError' }).and.not.equal(missing);
     replica.thaw();
     await eventually(() => actions.lastingPartsOf('nobody'), { withinMs: 10_000 });
   });
