@@ -11,7 +11,7 @@ const SETTLE_EVERY_MS = 200;
 const IN_USE_FOR_MS = 1_000;
 /** A request that waits for Redis waits no longer than this, ms. */
 const FIRST_ANSWER_MS = 100;
-/** Below this limit, in a second, each request asks Redis: one for each process in a settlement would be much more than the limit. */
+/** Below this limit, in a second, each request that may pass asks Redis: one for each process in a settlement would be much more than the limit. */
 const SLOW_BELOW = 10;
 const POLICY_NAME = '"key"';
 
@@ -28,7 +28,7 @@ interface UsedKey {
 
 /**
  * Lets a key do as much as its rate limit says, over all processes together. Requests are counted here, and settled with Redis five times a
- * second. Only the first request of a key after a second of rest waits for Redis, and every one of a key with a limit below 10 a second.
+ * second. Only the first request of a key after a second of rest waits for Redis, and every one that may pass of a key with a limit below 10 a second.
  *
  * While Redis is away each process goes on with its last part of the limit, and what it lets pass counts in no other: all of them together
  * keep the limit as long as as many of them are used as before, and nobody is refused for it.
@@ -45,9 +45,9 @@ export class RateLimiter {
     const now = performance.now();
     const used = this.#use(limit, now);
     const isSlow = limit.perSecond < SLOW_BELOW;
-    // What is refused costs Redis nothing: nothing more can pass than the limit.
-    const asksAgainAfter = isSlow && used.allowance.left(now) > 0 ? 0 : isSlow ? SETTLE_EVERY_MS : IN_USE_FOR_MS;
-    if (used.settledAt + asksAgainAfter > now) return undefined;
+    // Calls that are refused anyhow cost Redis nothing more.
+    const mayPass = isSlow && used.allowance.left(now) > 0;
+    if (!mayPass && used.settledAt + (isSlow ? SETTLE_EVERY_MS : IN_USE_FOR_MS) > now) return undefined;
     return withinLimit(this.#settle(used), FIRST_ANSWER_MS, () => new Error('redis has not answered in time')).catch(() => {
       used.settledAt = performance.now();
     });

@@ -13,16 +13,22 @@ import { call, httpTask, submitNew, waitForState } from '../../../support/tasks.
 const SECRET = 'T1secret';
 const HIDDEN = /\/\*[0-9a-f]{32}$/;
 
-/** One process lists a host in SECRET_PATH_HOSTS, and another one does not. */
-describe('the secret paths of a fleet', () => {
-  const log = new CollectedLog();
-  let receiver: Receiver;
-  let service: InProcessService;
+let receiver: Receiver;
+/** Each test starts its own. */
+let service: InProcessService;
+
+function forEachTest(): void {
   beforeEach(async () => { receiver = await createReceiver(); });
   afterEach(async () => {
     await service.close();
     await receiver.close();
   });
+}
+
+/** One process lists a host in SECRET_PATH_HOSTS, and another one does not. */
+describe('the secret paths of a fleet', () => {
+  const log = new CollectedLog();
+  forEachTest();
 
   const get = async (path: string): Promise<Readonly<Record<string, unknown>>> => (await call(service.baseUrl, path)).body;
   const url = (): string => receiver.url(`/${SECRET}`);
@@ -96,13 +102,7 @@ describe('the secret paths of a fleet', () => {
 });
 
 describe('names that an earlier version has stored under another spelling', () => {
-  let receiver: Receiver;
-  let service: InProcessService;
-  beforeEach(async () => { receiver = await createReceiver(); });
-  afterEach(async () => {
-    await service.close();
-    await receiver.close();
-  });
+  forEachTest();
 
   it('hold for the tasks that bear them, go to the spelling of now, and can be resumed there', async () => {
     service = await InProcessService.ready();
