@@ -6,18 +6,15 @@ type Listener = (() => void) | { handleEvent(): void };
 export class SendSignal implements EndSignal {
   aborted = false;
   reason: unknown;
-  /** Nearly always there is one, and it needs no list. */
-  #listener: Listener | undefined;
-  #more: readonly Listener[] = [];
+  /** It nearly always has one element. */
+  #listeners: readonly Listener[] = [];
 
   addEventListener(_type: 'abort', listener: Listener): void {
-    if (this.#listener === undefined) this.#listener = listener;
-    else this.#more = [...this.#more, listener];
+    this.#listeners = [...this.#listeners, listener];
   }
 
   removeEventListener(_type: 'abort', listener: Listener): void {
-    if (this.#listener === listener) this.#listener = undefined;
-    else this.#more = this.#more.filter((one) => one !== listener);
+    this.#listeners = this.#listeners.filter((one) => one !== listener);
   }
 
   /** Aborts once; later calls are ignored. */
@@ -25,9 +22,8 @@ export class SendSignal implements EndSignal {
     if (this.aborted) return;
     this.aborted = true;
     this.reason = reason;
-    const listeners = this.#listener === undefined ? this.#more : [this.#listener, ...this.#more];
-    this.#listener = undefined;
-    this.#more = [];
+    const listeners = this.#listeners;
+    this.#listeners = [];
     for (const listener of listeners) {
       if (typeof listener === 'function') listener();
       else listener.handleEvent();
