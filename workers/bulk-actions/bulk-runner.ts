@@ -92,7 +92,7 @@ export class BulkRunner {
 
   constructor(private readonly options: BulkRunnerOptions) {
     this.#changes = new OwnChanges(options.actions, options.logger);
-    this.#stale = new StaleSteps(options.actions, this.#changes);
+    this.#stale = new StaleSteps(this.#changes);
     this.#matching = new BulkMatching(this.#token, options, this.#changes, this.#stale);
     this.#missingKeys = new MissingKeys(this.#token, options.keyWaitMs ?? KEY_WAIT_MS, options.actions, this.#changes);
   }

@@ -1,5 +1,4 @@
 import type { BulkAction, StateReason } from '../../shared/domain/bulk-actions/bulk-action.js';
-import type { BulkActions } from '../../shared/queue/bulk-actions/bulk-actions.js';
 import type { OwnChanges } from './own-changes.js';
 
 const CHANGES_LOST: StateReason = { code: 'changes_lost', message: 'a failover of redis took back the newest changes of this action: resume it, or cancel it' };
@@ -15,23 +14,12 @@ export class StaleSteps {
   /** The epoch of the newest refused step, by the id of the action. */
   readonly #refused = new Map<string, number>();
 
-  constructor(
-    private readonly actions: BulkActions,
-    private readonly changes: OwnChanges,
-  ) {}
+  constructor(private readonly changes: OwnChanges) {}
 
   async note(action: BulkAction): Promise<void> {
     const { id, epoch, state } = action;
-    if (this.#refused.get(id) !== epoch) {
-      this.#refused.set(id, epoch);
-      return;
-    }
-    await this.changes.make(action, { from: [state], to: 'paused', reason: CHANGES_LOST });
-    for (let current = epoch + 1; current < epoch + MOST_LOST; current += 1) {
-      const made = await this.actions.change(id, { from: ['paused'], to: 'same', epoch: current });
-      // Somebody has changed it meanwhile.
-      if (made?.isChanged !== true) return;
-    }
+    if (this.#refused.get(id) === epoch) await this.changes.make(action, { from: [state], to: 'paused', reason: CHANGES_LOST, fields: { epoch: epoch + MOST_LOST } });
+    else this.#refused.set(id, epoch);
   }
 
   forgetAll(): void {

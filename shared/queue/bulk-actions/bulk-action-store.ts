@@ -57,8 +57,8 @@ export interface BulkChange {
   /** Only the action that was read: another one may have its id since, of other clients. Default: any. */
   readonly digest?: string;
   readonly reason?: StateReason;
-  /** Fields that change with it; `now`: the time by Redis' clock. */
-  readonly fields?: Readonly<Partial<Record<'matchedAt' | 'doneAt' | 'resumedAt', 'now' | null>> & { rate?: number | null; matched?: number }>;
+  /** Fields that change with it; `now`: the time by Redis' clock. `epoch`: a later one than the next. */
+  readonly fields?: Readonly<Partial<Record<'matchedAt' | 'doneAt' | 'resumedAt', 'now' | null>> & { rate?: number | null; matched?: number; epoch?: number }>;
   /** How many tasks it is about, which completes the entry of its creation. */
   readonly count?: number;
   /** What the audit has to say of it, written in the same step. Default: nothing, since the caller writes it. */
