@@ -203,6 +203,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
     bootstrapKey,
     clock,
     onChange: quotas.learn,
+    onUntold: () => logger.warn('a changed access key may be taken as it was by a process that does not reach the master of the keys: less than half of the shards could be told'),
     onFirstRead: (count) => {
       if (!isAuthOn || bootstrapKey !== undefined || count > 0) return;
       const nobodyMayCall = new NoKeyError();

@@ -1,8 +1,10 @@
 import { hash, timingSafeEqual } from 'node:crypto';
+import { setTimeout as wait } from 'node:timers/promises';
 import { parseApiKey, type ApiKey } from '../../shared/domain/access/api-key.js';
 import type { Caller } from '../../shared/domain/access/caller.js';
 import { RequestError } from '../../shared/domain/errors.js';
 import type { Clock } from '../../shared/domain/ports.js';
+import type { StoredKeys } from '../../shared/queue/access/key-store.js';
 import type { StoredKey } from '../../shared/queue/access/stored-key.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import { orSayMissing } from '../flow/or-away.js';
@@ -11,6 +13,8 @@ import { orSayMissing } from '../flow/or-away.js';
 const LOOK_EVERY_MS = 250;
 /** What is known of keys is believed for so long, ms. A key that was revoked has to stop within a second in every process. */
 const BELIEVED_FOR_MS = 800;
+/** The shards are asked whether keys have changed when the master of the keys has not answered for so long, ms. */
+const MARKS_AFTER_MS = 150;
 const MINUTE_MS = 60_000;
 /** It is compared with where no key has the id, so that the time of the answer does not tell which ids there are. */
 const NO_HASH = Buffer.alloc(32);
@@ -27,7 +31,7 @@ export interface HashedKey {
 }
 
 export interface KeyRingOptions {
-  readonly queue: Pick<TaskQueue, 'withKeys'>;
+  readonly queue: Pick<TaskQueue, 'withKeys' | 'keyMarks'>;
   /** BOOTSTRAP_API_KEY: an admin key that is stored nowhere. */
   readonly bootstrapKey: ApiKey | undefined;
   readonly clock: Clock;
@@ -35,12 +39,15 @@ export interface KeyRingOptions {
   readonly onFirstRead: (count: number) => void;
   /** It is told the keys when they have changed, and at the first time. */
   readonly onChange?: (keys: ReadonlyMap<string, StoredKey>, version: string) => void;
+  /** It is told when less than half of the shards could be told of a change that this process has made. */
+  readonly onUntold?: () => void;
 }
 
 /**
  * The access keys that this process knows. It asks Redis four times a second whether they have changed, so a request needs no call of
  * Redis. What is known has an age: while Redis does not answer, keys are refused with 503 after 0.8 s, since one of them may have been
- * revoked. The bootstrap key does not need Redis.
+ * revoked. On a cluster more than half of the shards can say instead of their master that none has changed (key-marks.ts). The bootstrap key
+ * does not need Redis.
  */
 export class KeyRing {
   readonly #bootstrap: StoredKey | undefined;
@@ -101,11 +108,21 @@ export class KeyRing {
     return this.#judgeAnew(key);
   }
 
-  /** Reads the keys now, since this process has changed one. @throws RequestError redis_unavailable */
-  async refresh(): Promise<void> {
+  /** This process has changed a key. It resolves when every process finds that out within a second; it never rejects. @param version of the keys since then */
+  async changed(version: string): Promise<void> {
+    await Promise.all([this.#readAnew(), this.#tellShards(version)]);
+  }
+
+  /** The change is made. Where this process cannot read it now, it reads it before the next key is judged. */
+  async #readAnew(): Promise<void> {
     // A look that is under way may have been answered before the change.
     await this.#reading?.catch(() => undefined);
-    await this.#read();
+    await this.#read().catch(() => undefined);
+  }
+
+  async #tellShards(version: string): Promise<void> {
+    const isTold = (await this.options.queue.keyMarks()?.tell(version)) ?? true;
+    if (!isTold) this.options.onUntold?.();
   }
 
   async #judgeAnew(key: HashedKey): Promise<KeyVerdict> {
@@ -160,18 +177,42 @@ export class KeyRing {
     return this.#reading;
   }
 
+  /** An answer that comes after the shards have said that nothing has changed is learned all the same. */
   async #readOnce(): Promise<void> {
     const askedAt = performance.now();
-    const { version, keys } = await this.options.queue.withKeys((store) => store.read(this.#version));
+    const learned = this.options.queue.withKeys((store) => store.read(this.#version)).then((stored) => { this.#learn(stored, askedAt); });
+    try {
+      await Promise.any([learned, this.#confirmByShards(learned)]);
+    } catch {
+      // Both have failed. Why the keys cannot be read says more than that the shards do not know either.
+      await learned;
+    }
+  }
+
+  #learn({ version, keys }: StoredKeys, askedAt: number): void {
+    const isFirst = this.#version === '';
     if (keys !== undefined) {
       this.#keys = keys;
       this.#right.clear();
       this.options.onChange?.(keys, version);
+      // Whoever has made the change may have ended before the shards knew of it.
+      if (!isFirst) void this.#tellShards(version).catch(() => undefined);
     }
-    const isFirst = this.#version === '';
     this.#version = version;
-    this.#confirmedAt = askedAt;
+    this.#confirmedAt = Math.max(this.#confirmedAt, askedAt);
     if (isFirst) this.options.onFirstRead(this.#keys.size);
+  }
+
+  /** Asks the shards where the master does not answer in time. @throws Error, as a rejection, unless the keys are still those that are known */
+  async #confirmByShards(learned: Promise<void>): Promise<void> {
+    const isLearned = await Promise.race([learned.then(() => true, () => false), wait(MARKS_AFTER_MS, false, { ref: false })]);
+    if (isLearned) return;
+    const askedAt = performance.now();
+    const version = this.#version;
+    const isNewest = version !== '' && (await this.options.queue.keyMarks()?.isNewest(version)) === true;
+    // The master may have told of other keys meanwhile, or of the same ones a moment later.
+    if (!isNewest || version !== this.#version) throw new Error('the shards do not say that no key has changed');
+    this.#confirmedAt = Math.max(this.#confirmedAt, askedAt);
   }
 }
 

@@ -24,7 +24,7 @@ import { toWireKey } from './view.js';
 export interface KeyParts {
   readonly queue: Pick<TaskQueue, 'withAudit' | 'lasting' | 'withKeys'>;
   /** It learns at once of what this process changes. */
-  readonly keyRing: Pick<KeyRing, 'refresh'>;
+  readonly keyRing: Pick<KeyRing, 'changed'>;
   /** BOOTSTRAP_API_KEY is set, so no key is the last one that can manage keys. */
   readonly hasBootstrapKey: boolean;
   readonly callerLimits: Pick<CallerLimits, 'accessKeys' | 'quotaClients'>;
@@ -178,13 +178,12 @@ function endsAdmin(before: StoredKey, after: StoredKey | undefined, now: number)
 /** @returns `changed` when the key is no longer as it was read. @throws RequestError for what cannot be done */
 async function settle({ queue, keyRing, callerLimits }: KeyParts, change: (store: KeyStore) => Promise<KeyChange>): Promise<'done' | 'changed'> {
   const outcome = await queue.withKeys(change);
-  switch (outcome) {
+  switch (outcome.kind) {
     case 'done':
-      // The change is made. Where this process cannot read it now, it reads it before the next key is judged.
-      await keyRing.refresh().catch(() => undefined);
-      return outcome;
+      await keyRing.changed(outcome.version);
+      return outcome.kind;
     case 'changed':
-      return outcome;
+      return outcome.kind;
     case 'last_admin':
       throw new RequestError('last_admin', 'this is the last admin key, or the last one that never expires: make another one that never expires first, or set BOOTSTRAP_API_KEY');
     case 'too_many':

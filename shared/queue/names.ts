@@ -91,6 +91,7 @@ export function ownKeys(key: (suffix: string) => string): OwnKeys {
     janitorCursor: key('janitor-cursor'),
     neverThere: key('never-there'),
     replicaMark: key('replica-mark'),
+    accessVersion: key('access-version'),
     searchFieldsCursor: key('search-fields-cursor'),
     quota: key('quota'),
     quotaRecount: key('quota-recount'),
@@ -118,6 +119,8 @@ export interface OwnKeys {
   readonly neverThere: string;
   /** It says nothing. It is written behind what replicas must have: see replicated-writes.ts. */
   readonly replicaMark: string;
+  /** The newest version of the access keys that this shard has heard of: see key-marks.ts. */
+  readonly accessVersion: string;
   /** The progress of the janitor's pass for jobs without search fields. It lapses when it is time for the next pass. */
   readonly searchFieldsCursor: string;
   /** Hash: how many tasks of each client with a quota are in this shard. Both names stand in Lua, too: see quota-lua.ts. */

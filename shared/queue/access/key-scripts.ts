@@ -1,7 +1,7 @@
 import { nowMs } from '../engine/now-ms.js';
 import { readVersionedHash } from '../versioned-hash-lua.js';
 
-/** Answers of krsKeysChange. */
+/** Answers of krsKeysChange. The version of the keys follows the first one. */
 export const KEY_CHANGE = { done: 0, changed: 1, lastAdmin: 2, tooMany: 3 } as const;
 
 /**
@@ -14,16 +14,16 @@ export const KEY_CHANGE = { done: 0, changed: 1, lastAdmin: 2, tooMany: 3 } as c
 const change = `${nowMs}
 redis.call('HDEL', KEYS[1], '')
 local before = redis.call('HGET', KEYS[1], ARGV[1]) or ''
-if before ~= ARGV[2] then return ${KEY_CHANGE.changed} end
+if before ~= ARGV[2] then return {${KEY_CHANGE.changed}} end
 if ARGV[4] == '1' then
   local isLast, ends = true, cjson.decode(before).expiresAt ~= cjson.null
   for _, text in ipairs(redis.call('HVALS', KEYS[1])) do
     local key = cjson.decode(text)
     if key.role == 'admin' and key.id ~= ARGV[1] and (key.expiresAt == cjson.null or (ends and key.expiresAt > now)) then isLast = false end
   end
-  if isLast then return ${KEY_CHANGE.lastAdmin} end
+  if isLast then return {${KEY_CHANGE.lastAdmin}} end
 end
-if before == '' and redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[5]) then return ${KEY_CHANGE.tooMany} end
+if before == '' and redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[5]) then return {${KEY_CHANGE.tooMany}} end
 if ARGV[3] == '' then
   redis.call('HDEL', KEYS[1], ARGV[1])
   redis.call('HDEL', KEYS[3], ARGV[1])
@@ -31,9 +31,9 @@ else
   redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
 end
 -- It follows the clock, so a store that was lost and made anew has other versions.
-local known = tonumber(redis.call('GET', KEYS[2]) or 0)
-redis.call('SET', KEYS[2], string.format('%.0f', math.max(known + 1, now * 1000)))
-return ${KEY_CHANGE.done}
+local version = string.format('%.0f', math.max(tonumber(redis.call('GET', KEYS[2]) or 0) + 1, now * 1000))
+redis.call('SET', KEYS[2], version)
+return {${KEY_CHANGE.done}, version}
 `;
 
 /** Notes when keys were used. KEYS 1 keys, 2 last uses. ARGV id and ms since the epoch in turn. */
@@ -45,12 +45,21 @@ end
 return 1
 `;
 
+/** KEYS 1 the version that this shard has heard of. ARGV 1 another one. It begins with a removal for the same reason as `change`. */
+const mark = `
+local known = redis.call('GET', KEYS[1])
+redis.call('DEL', KEYS[1])
+redis.call('SET', KEYS[1], known and tonumber(known) > tonumber(ARGV[1]) and known or ARGV[1])
+return 1
+`;
+
 /** KEYS 1 last uses. @returns [id, ms since the epoch, ...] */
 const lastUses = `return redis.call('HGETALL', KEYS[1])`;
 
 export const keyScripts = {
   krsKeysRead: { numberOfKeys: 2, lua: readVersionedHash },
   krsKeysChange: { numberOfKeys: 3, lua: change },
+  krsKeysMark: { numberOfKeys: 1, lua: mark },
   krsKeysUsed: { numberOfKeys: 2, lua: used },
   krsKeysLastUses: { numberOfKeys: 1, lua: lastUses },
 } as const;

@@ -12,10 +12,12 @@ export interface StoredKeys {
 }
 
 /** `changed`: another call has changed the key since it was read. */
-export type KeyChange = 'done' | 'changed' | 'last_admin' | 'too_many';
+export type KeyRefusal = 'changed' | 'last_admin' | 'too_many';
 
-const changeOf: Readonly<Record<number, KeyChange>> = {
-  [KEY_CHANGE.done]: 'done',
+/** `version`: of all keys with the change. */
+export type KeyChange = { readonly kind: 'done'; readonly version: string } | { readonly kind: KeyRefusal };
+
+const refusalOf: Readonly<Record<number, KeyRefusal>> = {
   [KEY_CHANGE.changed]: 'changed',
   [KEY_CHANGE.lastAdmin]: 'last_admin',
   [KEY_CHANGE.tooMany]: 'too_many',
@@ -70,8 +72,11 @@ export class KeyStore {
   async #change(id: string, before: StoredKey | undefined, after: string, mayBeLastAdmin: boolean, most: number): Promise<KeyChange> {
     const { keys, version, lastUses } = this.keys;
     const reply: unknown = await this.client.runCommand('krsKeysChange', [keys, version, lastUses, id, before === undefined ? '' : encodeKey(before), after, mayBeLastAdmin ? '' : '1', most]);
-    const change = changeOf[Number(reply)];
-    if (change === undefined) throw new TypeError(`krsKeysChange answered ${String(reply)}`);
-    return change;
+    // The script's own answer.
+    const [code, changed = ''] = reply as [number, string?];
+    if (code === KEY_CHANGE.done) return { kind: 'done', version: changed };
+    const kind = refusalOf[code];
+    if (kind === undefined) throw new TypeError(`krsKeysChange answered ${code}`);
+    return { kind };
   }
 }

@@ -7,6 +7,7 @@ import type { DefaultBrokers } from '../../domain/flow/flow-key.js';
 import type { Clock } from '../../domain/ports.js';
 import { noSecretKeys, type SecretBox } from '../../domain/secrets/secret-box.js';
 import type { Task } from '../../domain/task/task.js';
+import { KeyMarks } from '../access/key-marks.js';
 import { KeyStore } from '../access/key-store.js';
 import { SessionStore } from '../access/session-store.js';
 import { RateStore } from '../access/rate-store.js';
@@ -239,6 +240,14 @@ export class TaskQueue {
   async withKeys<T>(work: (store: KeyStore) => Promise<T>): Promise<T> {
     const { redis, prefix } = this.options;
     return this.#speakToFleet(() => work(new KeyStore(this.#shards.get(0).client, accessKeys(prefix, isCluster(redis)))));
+  }
+
+  /**
+   * What the shards have heard of the access keys, which may be away without them; undefined where they cannot.
+   * @throws RequestError redis_unavailable while Redis has not answered yet
+   */
+  keyMarks(): KeyMarks | undefined {
+    return isCluster(this.options.redis) ? new KeyMarks(this.#shards.all()) : undefined;
   }
 
   /** The sessions of people at browsers, for the API. */
