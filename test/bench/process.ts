@@ -1,5 +1,6 @@
 import { fork, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { nodeFlags } from '../../scripts/launch/node-flags.mjs';
 import { variables } from '../../shared/config/schema.js';
@@ -26,6 +27,8 @@ export interface ProductSpawn {
   readonly nodeArgs?: readonly string[];
   /** With a channel, for what `nodeArgs` loads into the process. */
   readonly hasIpc?: boolean;
+  /** Of a built version; default: this one. It starts with the flags of this one. */
+  readonly folder?: string;
 }
 
 /** Starts a built process of the product; its log goes to the given descriptor ('ignore' or a file). */
@@ -33,9 +36,9 @@ export function spawnProduct(
   role: 'server' | 'workers',
   env: Readonly<Record<string, string>>,
   stdout: 'ignore' | 'pipe' | number,
-  { nodeArgs = [], hasIpc = false }: ProductSpawn = {},
+  { nodeArgs = [], hasIpc = false, folder = fileURLToPath(root) }: ProductSpawn = {},
 ): ChildProcess {
-  const main = fileURLToPath(new URL(`dist/${role}/main.js`, root));
+  const main = join(folder, 'dist', role, 'main.js');
   const flags = role === 'workers' ? nodeFlags.worker : nodeFlags.server;
   return keep(spawn(process.execPath, [...flags, ...nodeArgs, main], { env: { ...outerEnv(), ...env }, stdio: ['ignore', stdout, 'inherit', ...(hasIpc ? ['ipc' as const] : [])] }));
 }

@@ -14,6 +14,7 @@ import { benchKeyLimits } from './key-limits.js';
 import { benchLateness } from './lateness.js';
 import { benchLongRun } from './long-run.js';
 import { benchMinReplicas } from './min-replicas.js';
+import { benchPaths } from './paths.js';
 import { benchRetryAll } from './retry-all.js';
 import { benchSearch } from './search.js';
 import { benchSizing } from './sizing.js';
@@ -28,7 +29,8 @@ import { benchWorkerProcesses } from './worker-processes.js';
 export const benchmarks: readonly Benchmark[] = [
   { name: 'delivery', measures: 'One worker process, one fast HTTP receiver, everything due at once, beside a bare BullMQ Worker + undici with as many sends in flight.', rounds: 7, run: benchDelivery },
   { name: 'telemetry', measures: 'What metrics cost a delivery: CPU of a worker for one, in turns with a worker that counts nothing, and what counting takes by itself. What traces cost, off and on.', rounds: 7, run: benchTelemetry },
-  { name: 'destinations', measures: 'The same to 1,000 and 10,000 distinct destinations in turn, and to 1,000 and 50,000 paths of one host beside one path.', rounds: 3, run: benchDestinations },
+  { name: 'destinations', measures: 'The same to 1,000 and 10,000 distinct destinations in turn.', rounds: 3, run: benchDestinations },
+  { name: 'paths', measures: 'The same to one, 1,000 and 50,000 paths of one host, beside the last version that knew no endpoints, in the same rounds.', rounds: 3, run: benchPaths },
   { name: 'failing', measures: 'The same with every tenth task failing once and retried after 100 ms.', rounds: 3, run: benchFailing },
   { name: 'kafka', measures: 'One worker process, one topic of a real broker, acks all, beside a bare BullMQ Worker + kafkajs with the same batch limits, and beside kafkajs without a queue.', rounds: 7, run: benchKafka },
   { name: 'submission', measures: 'POST /tasks over 64 connections, beside Express + express.json + queue.add, and beside bare node:http + JSON.parse + queue.add. With an access key, beside without one.', rounds: 7, run: (bench) => benchSubmission(bench.redisPort, bench.rounds, size(bench, 15_000, 500)) },
