@@ -47,9 +47,9 @@ With REDIS_MIN_REPLICAS each group of submissions and its WAIT go down one conne
 change of an operator (cancel, edit, retry, pause, limits, credentials, keys, bulk actions). A repetition waits as the first one did. What is answered with 503
 \`redis_unavailable\` because of it may be stored, and is then delivered: send it again. Set it to the number of all replicas, and have one replica more than
 you want to lose, because nothing is accepted while fewer are in step. In a planned \`SENTINEL FAILOVER\` the old master loses a replica with the
-promotion, so that it can acknowledge nothing that is lost (21c: 0 of 1,028 in five failovers). With the number of all replicas nothing is accepted until
-Sentinel has made the old master a replica of the new one, for which it waits 8 s by itself: about 10 s of 503 a failover (5,196 answers at 100 a second). A
-bulk action changes tasks when the replicas of each shard have their list,
+promotion, so that it can acknowledge nothing that is lost (21c). With the number of all replicas nothing is accepted until
+Sentinel has made the old master a replica of the new one: about 10 s of 503 by itself, and 2 to 3 s when the sentinels are told before to look often
+(21e; the commands stand in [OPERATIONS.md](OPERATIONS.md#moving-a-master-on-purpose)). A bulk action changes tasks when the replicas of each shard have their list,
 and is done when they have what it did. What else workers record does not wait: after a failover a delivery may be made again.
 `;
 

@@ -10,6 +10,8 @@ import type { Settings } from '../support/service.js';
 import { MASTER_NAME, SentinelRedis } from '../support/sentinel-redis.js';
 import { LOCKS } from './locks.js';
 
+/** How long nothing may be acknowledged in a planned failover whose sentinels look often, ms. */
+const MOST_REFUSING_MS = profile.name === 'long' ? 3_000 : 6_000;
 const ROUNDS = profile.name === 'long' ? 5 : 1;
 
 /**
@@ -17,8 +19,9 @@ const ROUNDS = profile.name === 'long' ? 5 : 1;
  * @param replace begins it, and resolves when the old master may come back as a replica
  * @param maxLost acknowledged tasks that may be gone after one failover
  * @param userOfNodes settings of each node: a user of its own is not replicated
+ * @param mostRefusingMs how long nothing may be acknowledged
  */
-async function replaceMaster(scene: Scene, replace: (redis: SentinelRedis) => Promise<() => Promise<void>>, maxLost: number, settings: Settings = {}, userOfNodes: readonly string[] = []): ReturnType<Parameters<typeof scenario>[2]> {
+async function replaceMaster(scene: Scene, replace: (redis: SentinelRedis) => Promise<() => Promise<void>>, maxLost: number, settings: Settings = {}, userOfNodes: readonly string[] = [], mostRefusingMs = Infinity): ReturnType<Parameters<typeof scenario>[2]> {
   const redis = await SentinelRedis.start(userOfNodes);
   scene.onClose(() => redis.close());
   const receiver = await createReceiver();
@@ -49,7 +52,15 @@ async function replaceMaster(scene: Scene, replace: (redis: SentinelRedis) => Pr
   expect(gone.size, 'acknowledged, and on no server').to.be.at.most(maxLost * ROUNDS);
   expect(measured.delivered).to.equal(measured.acked - gone.size);
   expect(crew.restarts, 'workers that ended').to.equal(0);
-  return { ...measured, note: `failovers: ${ROUNDS}` };
+  const refusingMs = longestWithoutAck(ledger);
+  expect(refusingMs, 'ms in which nothing was acknowledged').to.be.at.most(mostRefusingMs);
+  return { ...measured, note: `failovers: ${ROUNDS}; nothing accepted for at most ${(refusingMs / 1_000).toFixed(1)} s` };
+}
+
+/** The longest time between two answers that acknowledged a task, ms. */
+function longestWithoutAck({ posts, acked }: Ledger): number {
+  const at = posts.filter(({ id }) => acked.has(id)).map((post) => post.at + post.ms).sort((a, b) => a - b);
+  return Math.max(...at.slice(1).map((time, nth) => time - (at[nth] ?? time)));
 }
 
 describe('topology: Redis Sentinel', () => {
@@ -71,5 +82,12 @@ describe('topology: Redis Sentinel', () => {
     replaceMaster(scene, async (redis) => {
       await redis.failOver();
       return async () => undefined;
-    }, 0, { REDIS_MIN_REPLICAS: '2' }), { longMs: 600_000 });
+    }, 0, { REDIS_MIN_REPLICAS: '2' }), { longMs: 600_000, isLongOnly: true });
+
+  scenario('21e', 'the same after the sentinels were told to look often (SENTINEL DEBUG): nothing is accepted for 3 s at most', (scene) =>
+    replaceMaster(scene, async (redis) => {
+      await redis.lookOften();
+      await redis.failOver();
+      return async () => undefined;
+    }, 0, { REDIS_MIN_REPLICAS: '2' }, [], MOST_REFUSING_MS), { longMs: 600_000 });
 });
