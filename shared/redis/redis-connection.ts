@@ -2,6 +2,7 @@ import { Cluster, Redis, type ClusterOptions, type RedisOptions } from 'ioredis'
 import { TlsClient } from '../tls/tls-client.js';
 import type { RedisConfig, RedisTls } from '../config/load.js';
 import { followMasters } from './follow-masters.js';
+import { holdAsking } from './held-asking.js';
 import { askLivingNodes } from './living-nodes.js';
 import { patchIoredisTimeLimits } from './ioredis-time-limits.js';
 import { seeReadOnly, type ReadOnlySpell } from './read-only-spell.js';
@@ -59,6 +60,7 @@ export const commandsThatEnd: RedisOptions = profiles.server;
 export function connectRedis(config: RedisConfig, profile: keyof typeof profiles): RedisClient {
   patchIoredisTimeLimits();
   endOnRefusedDatabase();
+  holdAsking();
   const tls = tlsClientOf(config.tls);
   const options = {
     ...profiles[profile],

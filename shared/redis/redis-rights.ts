@@ -30,7 +30,8 @@ const inScripts = [
 
 /** What connections send besides. Without CLIENT and CONFIG everything works, and less is known: see OPERATIONS.md. CLIENT|SETINFO is not among them: 7.0 refuses a rule with it. */
 const ofConnections = ['BZPOPMIN', 'CLIENT|LIST', 'CLIENT|SETNAME', 'CONFIG|GET', 'EVAL', 'EVALSHA', 'EXEC', 'INFO', 'MULTI', 'PING', 'SCAN', 'SCRIPT|EXISTS', 'SCRIPT|LOAD', 'SELECT', 'TIME', 'WAIT'] as const;
-const ofClusters = ['CLUSTER|INFO', 'CLUSTER|SLOTS', 'READONLY', 'READWRITE'] as const;
+/** Without ASKING, what is new in a slot is refused while the slot moves to another node. */
+const ofClusters = ['ASKING', 'CLUSTER|INFO', 'CLUSTER|SLOTS', 'READONLY', 'READWRITE'] as const;
 
 /**
  * The rule of a user that may do what the service needs, and nothing else, as `ACL SETUSER` wants it.
@@ -80,7 +81,7 @@ export async function missingRights(redis: RedisClient, { written, allowed, unne
     if (node !== undefined && !keyOf.has(node)) keyOf.set(node, key);
   }
   await Promise.all([
-    ...[...keyOf].map(async ([node, key]) => note(nameOf(node), (await inTime(withinMs, missingCommands(node, key, waitsForReplicas))) ?? [])),
+    ...[...keyOf].map(async ([node, key]) => note(nameOf(node), (await inTime(withinMs, missingCommands(node, key, { waitsForReplicas, isOfCluster: isCluster(redis) }))) ?? [])),
     ...[...allowed].flatMap(([pattern, keys]) => keys.map(async (key) => {
       const node = masterOf(redis, key);
       if (node === undefined || !(await inTime(withinMs, isKeyRefused(node, key)))) return;
@@ -91,7 +92,7 @@ export async function missingRights(redis: RedisClient, { written, allowed, unne
   return new Map([...missing].flatMap(([server, rights]) => (rights.size === 0 ? [] : [[server, [...rights]] as const])));
 }
 
-async function missingCommands(redis: Redis, key: string, waitsForReplicas: boolean): Promise<readonly string[]> {
+async function missingCommands(redis: Redis, key: string, { waitsForReplicas, isOfCluster }: { readonly waitsForReplicas: boolean; readonly isOfCluster: boolean }): Promise<readonly string[]> {
   try {
     const missing = await Promise.all([
       isRefused('INFO', () => redis.info('server')),
@@ -107,6 +108,8 @@ async function missingCommands(redis: Redis, key: string, waitsForReplicas: bool
       isRefused('MULTI or EXEC', () => redis.multi().exists(key).exec()),
       // For no replica it answers at once.
       ...(waitsForReplicas ? [isRefused('WAIT', () => redis.wait(0, 1))] : []),
+      // It is about the next command alone, whose slot this node has.
+      ...(isOfCluster ? [isRefused('ASKING', () => redis.asking())] : []),
     ]);
     const refused: unknown = await redis.eval(SCRIPT, 1, key, ...inScripts);
     return [...missing.flat(), ...(Array.isArray(refused) ? refused.map(String) : [])];

@@ -128,9 +128,7 @@ export class RedisCluster {
    * @param pauseMs how long its keys are on both nodes
    */
   async moveSlot(slot: number, from: PrivateRedis, to: PrivateRedis, { pauseMs = 0 }: { readonly pauseMs?: number } = {}): Promise<void> {
-    const [fromId, toId] = await Promise.all([from, to].map((node) => this.ask(node, (client) => client.cluster('MYID'))));
-    await this.ask(to, (client) => client.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', fromId ?? ''));
-    await this.ask(from, (client) => client.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', toId ?? ''));
+    const toId = await this.beginMove(slot, from, to);
     let isHalf = false;
     await this.ask(from, async (client) => {
       for (;;) {
@@ -141,7 +139,15 @@ export class RedisCluster {
         isHalf = true;
       }
     });
-    for (const node of [to, from, ...(await this.masters())]) await this.ask(node, (client) => client.call('CLUSTER', 'SETSLOT', slot, 'NODE', toId ?? ''));
+    for (const node of [to, from, ...(await this.masters())]) await this.ask(node, (client) => client.call('CLUSTER', 'SETSLOT', slot, 'NODE', toId));
+  }
+
+  /** The first step: from now on, what is not in the slot is asked for at the other node. @returns the id of that one */
+  async beginMove(slot: number, from: PrivateRedis, to: PrivateRedis): Promise<string> {
+    const [fromId = '', toId = ''] = await Promise.all([from, to].map((node) => this.ask(node, (client) => client.cluster('MYID'))));
+    await this.ask(to, (client) => client.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', fromId));
+    await this.ask(from, (client) => client.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', toId));
+    return toId;
   }
 
   /** Adds a master without slots. @returns it, when all nodes know it and it takes keys */

@@ -3,13 +3,15 @@ import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { Redis } from 'ioredis';
 
+import { shardOf } from '../../shared/queue/names.js';
 import { aclRule } from '../../shared/redis/redis-rights.js';
 import { eventually } from '../support/eventually.js';
 import { PrivateRedis } from '../support/redis.js';
 import { createReceiver } from '../support/receiver.js';
-import { ServiceProcess } from '../support/service.js';
+import { RedisCluster } from '../support/redis-cluster.js';
+import { Service, ServiceProcess } from '../support/service.js';
 import { InProcessService } from '../support/service-in-process.js';
-import { httpTask } from '../support/tasks.js';
+import { call, httpTask, submit, uniqueId } from '../support/tasks.js';
 
 const PASSWORD = 'of-few-rights';
 const rule = aclRule('bull');
@@ -78,6 +80,41 @@ describe('topology: a user of Redis with few rights', function () {
     const refused = ((await admin.call('ACL', 'LOG')) as unknown[]).map(String);
     // A search does without it.
     expect(refused.filter((entry) => !entry.includes('object,sort_ro')), 'what Redis refused').to.deep.equal([]);
+  });
+
+  it('goes on while a slot of a Cluster moves, and Redis refuses it nothing', async () => {
+    const cluster = await RedisCluster.start({ replicas: 0 });
+    closing.push(() => cluster.close());
+    for (const node of cluster.nodes) await cluster.ask(node, (client) => client.acl('SETUSER', 'retry-service', 'on', `>${PASSWORD}`, ...rule));
+    const receiver = await createReceiver();
+    closing.push(() => receiver.close());
+    const service = await Service.start({ prefix: 'bull', settings: { REDIS_MODE: 'cluster', REDIS_CLUSTER_ADDRS: cluster.addresses, REDIS_USERNAME: 'retry-service', REDIS_PASSWORD: PASSWORD } });
+    closing.push(() => service.close());
+    const idOfShard0 = (): string => {
+      for (;;) {
+        const id = uniqueId();
+        if (shardOf(id, 16) === 0) return id;
+      }
+    };
+    const { slot, owner } = await cluster.ownerOf('{bull-0}');
+    const other = cluster.nodes.find((node) => node !== owner);
+    if (other === undefined) throw new Error('there is one node');
+    await cluster.ask(other, (client) => client.config('RESETSTAT'));
+    await cluster.beginMove(slot, owner, other);
+    // What is not there is asked for at the other node.
+    await eventually(async () => {
+      await call(service.baseUrl, `/tasks/${idOfShard0()}`);
+      expect(await cluster.ask(other, (client) => client.info('commandstats'))).to.match(/cmdstat_asking:calls=[1-9]/);
+    });
+    await cluster.moveSlot(slot, owner, other, { pauseMs: 300 });
+    const task = httpTask(receiver.url('/moved'), { id: idOfShard0(), initial_delay: 0 });
+    await eventually(async () => { expect((await submit(service.baseUrl, task)).status).to.be.oneOf([200, 201]); });
+    await eventually(() => { expect(receiver.requestsFor(task.id)).to.have.lengthOf(1); }, { withinMs: 20_000 });
+    for (const node of cluster.nodes) {
+      const refused = (await cluster.ask(node, (client) => client.call('ACL', 'LOG')) as unknown[]).map(String);
+      expect(refused.filter((entry) => !entry.includes('object,sort_ro'))).to.deep.equal([]);
+    }
+    expect(service.output).to.not.include('uncaught');
   });
 
   it('is told in one line which right it lacks', async () => {

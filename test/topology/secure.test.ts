@@ -283,6 +283,7 @@ describe('topology: Redis with TLS and logins', function () {
       ['-cluster|info', /: redis localhost:\d+ does not give our user a right that it needs: .*cluster\|info.*\(and 2 more\)$/],
       ['-info', /may not use INFO: |right that it needs: .*'info'/],
       ['-evalsha', /: redis user few3 at \S+:\d+ may not use EVALSHA: .*\(and 2 more\)$/],
+      ['-asking', /: redis user few4 at \S+:\d+ may not use ASKING: .*\(and 2 more\)$/],
     ];
     it(`ends a start with a right that is missing at its nodes: ${rights.map(([missing]) => missing).join(', ')}`, async () => {
       await Promise.all(rights.map(async ([missing, words], nth) => {

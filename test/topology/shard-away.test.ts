@@ -94,6 +94,34 @@ describe('topology: a master of a Cluster is away, and none takes over', functio
     }
   });
 
+  for (const [name, way] of Object.entries(ways)) {
+    it(`goes on when the master that a shard is moving to is ${name}`, async () => {
+      const { slot, owner } = await cluster.ownerOf(`{${service.prefix}-0}`);
+      const victim = cluster.nodes.find((node) => node !== owner);
+      if (victim === undefined) throw new Error('there is one node');
+      const [moving, living] = await Promise.all([0, 1].map(async (at) => {
+        for (;;) {
+          const id = uniqueId();
+          const shard = shardOf(id, SHARDS);
+          if (at === 0 ? shard === 0 : shard !== 0 && (await ownerOf(String(shard))) !== victim) return id;
+        }
+      }));
+      await cluster.beginMove(slot, owner, victim);
+      try {
+        await way.away(victim);
+        const asked = async (): Promise<readonly number[]> => Promise.all([call(service.baseUrl, `/tasks/${moving ?? ''}`), submit(service.baseUrl, waits(living ?? ''))].map(async (answer) => (await answer).status));
+        await eventually(async () => { expect(await asked()).to.deep.equal([503, 200]); });
+        // The second time the node is known to be away.
+        await eventually(async () => { expect(await asked()).to.deep.equal([503, 200]); });
+      } finally {
+        await way.back(victim);
+        for (const node of [owner, victim]) await cluster.ask(node, (client) => client.call('CLUSTER', 'SETSLOT', slot, 'STABLE'));
+        await cluster.isWhole();
+      }
+      expect(service.output).to.not.include('uncaught');
+    });
+  }
+
   it('starts while a master is frozen, and works with the others; with all when it is back', async () => {
     const receiver = await createReceiver();
     const withFleet = await ownerOf('flow');
