@@ -24,7 +24,7 @@ export interface ProductProcess extends ProductSpawn {
 
 /** @returns the WORKER_CONCURRENCY at which one endpoint alone has so many sends in flight. 100 in flight need 233 slots. */
 export function slotsForLoneEndpoint(sends: number): number {
-  const idle = { inFlight: 0, window: Infinity, unproven: 0, tries: 0 };
+  const idle = { inFlight: 0, window: Infinity, unproven: 0, tries: 0, hasFailed: false };
   let slots = sends;
   while (roomOfEndpoint({ ...idle, held: 0, latencyMs: undefined, oldestMs: 0, isHanging: false, refused: 0 }, idle, 0, { ...defaultBulkheadRules, slots }) < sends) slots += 1;
   return slots;

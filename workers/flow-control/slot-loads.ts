@@ -32,8 +32,8 @@ export class SlotLoads {
     return load;
   }
 
-  ofHost({ inFlight, window, unproven, tries }: HostSlots, ignoresWindow = false): HostLoad {
-    return { inFlight, window: this.#windowOf(window, ignoresWindow), unproven, tries };
+  ofHost({ inFlight, window, unproven, tries, failuresInARow }: HostSlots, ignoresWindow = false): HostLoad {
+    return { inFlight, window: this.#windowOf(window, ignoresWindow), unproven, tries, hasFailed: failuresInARow > 0 };
   }
 
   /** @param window that it begins with */
@@ -43,7 +43,7 @@ export class SlotLoads {
 
   /** @param window that it begins with */
   ofUnknownHost(window: number, ignoresWindow: boolean): HostLoad {
-    return { inFlight: 0, window: this.#windowOf(window, ignoresWindow), unproven: 0, tries: 0 };
+    return { inFlight: 0, window: this.#windowOf(window, ignoresWindow), unproven: 0, tries: 0, hasFailed: false };
   }
 
   /** Do the oldest ones, as many as are looked at, take longer than a task may be held for? A single one may be chance. */

@@ -11,7 +11,8 @@
  * An endpoint is quick when it is known to answer soon (isQuick). All others of a host, the slow ones and those that have not answered
  * yet, are unproven. Together they may hold six times what their host has left, 6/13 of the slots when nothing else is sent. So
  * however many of them there are, they leave slots to those that are quick. An endpoint that was never heard of finds out
- * in a try whether it is one of these: one send beyond that bound.
+ * in a try whether it is one of these: one send beyond that bound, or beyond the window of its host, which a slow endpoint may
+ * have filled by itself.
  */
 export interface BulkheadRules {
   /** Sends in flight of this process, all hosts together. */
@@ -54,6 +55,8 @@ export interface HostLoad {
   readonly unproven: number;
   /** Those of its sends in flight that are tries. */
   readonly tries: number;
+  /** Its newest send has failed by the fault of the host. */
+  readonly hasFailed: boolean;
 }
 
 /** holdMs: wait in the slot for at most this long. defer: put back, uncounted, and woken when there is room. */
@@ -89,12 +92,15 @@ const LEAST_TRIES = 4;
 const KEPT_FOR_OTHERS = 2;
 /** An endpoint that takes no longer on average, ms, may be tried again: a worker that has just started is busy, and measures its first sends too long. */
 const TRIED_AGAIN_MS = 1_000;
+/** So many sends may be tries beyond the window of their host. */
+const TRIES_BEYOND_WINDOW = 4;
 /** For the last try the endpoint must have been asked for 2 to this power of tasks. */
 const HARDEST_TRY = 10;
 
 /** Whether one more send of the endpoint may start. */
 export function hasRoom(endpoint: EndpointLoad, host: HostLoad, inFlightTotal: number, rules: BulkheadRules): boolean {
-  if (endpoint.inFlight >= endpoint.window || host.inFlight >= host.window) return false;
+  if (endpoint.inFlight >= endpoint.window) return false;
+  if (host.inFlight >= host.window && !mayBeTriedBeyondWindow(endpoint, host, rules)) return false;
   if (endpoint.inFlight < SHARE_OF_FREE * freeOf(host, inFlightTotal, rules)) {
     if (isQuick(endpoint, rules) || !isFullOfUnproven(host, inFlightTotal, rules)) return true;
   }
@@ -108,7 +114,7 @@ export function hasRoom(endpoint: EndpointLoad, host: HostLoad, inFlightTotal: n
  * @returns false: not one of them may
  */
 export function hasHostRoom(host: HostLoad, inFlightTotal: number, rules: BulkheadRules): boolean {
-  return host.inFlight < host.window && (freeOf(host, inFlightTotal, rules) > 0 || mayGoBeyond(host, inFlightTotal, rules));
+  return (host.inFlight < host.window || hasTriesBeyondWindow(host)) && (freeOf(host, inFlightTotal, rules) > 0 || mayGoBeyond(host, inFlightTotal, rules));
 }
 
 /** Do its unproven endpoints hold what they may hold together? One more of their sends is a try. */
@@ -162,6 +168,19 @@ function mayBeTried({ inFlight, latencyMs, refused }: EndpointLoad, host: HostLo
 }
 
 /**
+ * May an endpoint that has nothing in flight send one task although the window of its host is full? The window of a new host is small, and
+ * one slow endpoint fills it for as long as it takes to answer. What is known to be slow waits.
+ */
+function mayBeTriedBeyondWindow(endpoint: EndpointLoad, host: HostLoad, rules: BulkheadRules): boolean {
+  return endpoint.inFlight === 0 && (endpoint.latencyMs === undefined || isQuick(endpoint, rules)) && hasTriesBeyondWindow(host);
+}
+
+/** The window of a host that fails has become small so that few tasks lose an attempt. */
+function hasTriesBeyondWindow({ inFlight, window, hasFailed }: HostLoad): boolean {
+  return !hasFailed && inFlight < window + TRIES_BEYOND_WINDOW;
+}
+
+/**
  * How many more sends of the endpoint may start, one after the other, while none ends. Each start takes two from what is free
  * for the host, because the host has one more and the worker one less.
  * @returns below zero when it has more than it may start now
@@ -170,15 +189,16 @@ export function roomOfEndpoint(endpoint: EndpointLoad, host: HostLoad, inFlightT
   const free = freeOf(host, inFlightTotal, rules);
   const byEndpoint = Math.ceil((SHARE_OF_FREE * free - endpoint.inFlight) / (2 * SHARE_OF_FREE + 1));
   const byShare = isQuick(endpoint, rules) ? byEndpoint : Math.min(byEndpoint, Math.ceil((UNPROVEN_SHARE_OF_FREE * free - host.unproven) / (2 * UNPROVEN_SHARE_OF_FREE + 1)));
-  const atLeast = byShare <= 0 && hasRoom(endpoint, host, inFlightTotal, rules) ? 1 : byShare;
-  return Math.min(endpoint.window - endpoint.inFlight, host.window - host.inFlight, atLeast);
+  const room = Math.min(endpoint.window - endpoint.inFlight, host.window - host.inFlight, byShare);
+  return room <= 0 && hasRoom(endpoint, host, inFlightTotal, rules) ? 1 : room;
 }
 
 /** The same for all endpoints of its host together that are like it: quick, or unproven. */
 export function roomOfHost(endpoint: EndpointLoad, host: HostLoad, inFlightTotal: number, rules: BulkheadRules): number {
   const free = freeOf(host, inFlightTotal, rules);
   const byShare = isQuick(endpoint, rules) ? Math.ceil(free / 2) : Math.ceil((UNPROVEN_SHARE_OF_FREE * free - host.unproven) / (2 * UNPROVEN_SHARE_OF_FREE + 1));
-  return Math.min(host.window - host.inFlight, hasRoom(endpoint, host, inFlightTotal, rules) ? Math.max(1, byShare) : byShare);
+  const room = Math.min(host.window - host.inFlight, byShare);
+  return room <= 0 && hasRoom(endpoint, host, inFlightTotal, rules) ? 1 : room;
 }
 
 /** A woken task has arrived after this time, ms: a worker with a free slot has fetched it by then. */

@@ -121,6 +121,28 @@ describe('Slots', () => {
       expect(rounds).to.deep.equal([16, 32, 64, 86, 86]);
     });
 
+    it('does not let a slow endpoint that fills the window of a new host hold up another one, which grows with its answers', () => {
+      const { slots } = windowed();
+      const [slow, quick] = [flowNamed('http://a/slow', 'http://a'), flowNamed('http://a/quick', 'http://a')];
+      const start = (flow: Flow): Slot[] => {
+        const started: Slot[] = [];
+        for (;;) {
+          const slot = slots.enter(flow);
+          if (slot === undefined || slot instanceof Promise) return started;
+          started.push(slot);
+        }
+      };
+      expect(start(slow)).to.have.lengthOf(16);
+      let started = start(quick);
+      const rounds = [1, 2, 3, 4].map(() => {
+        const { length } = started;
+        for (const slot of started) slots.leave(slot, well);
+        started = start(quick);
+        return length;
+      });
+      expect(rounds).to.deep.equal([1, 1, 2, 4]);
+    });
+
     it('lets more in while nothing is heard, with no task that asks: held ones start, and it tells who else may', async () => {
       let now = 0;
       const grown: unknown[] = [];

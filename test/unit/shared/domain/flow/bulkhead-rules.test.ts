@@ -57,7 +57,7 @@ class Simulation {
   }
 
   #host(host: number): HostLoad {
-    return { window: Infinity, ...(this.#hosts.get(host) ?? { inFlight: 0, unproven: 0, tries: 0 }) };
+    return { window: Infinity, hasFailed: false, ...(this.#hosts.get(host) ?? { inFlight: 0, unproven: 0, tries: 0 }) };
   }
 
   #load({ inFlight, latencyMs }: Simulated): EndpointLoad {
@@ -71,11 +71,18 @@ class Simulation {
 }
 
 describe('mayStart', () => {
-  const idle = { inFlight: 0, window: Infinity, unproven: 0, tries: 0 };
-  const of = (inFlight: number, window = Infinity, unproven = inFlight, tries = 0): HostLoad => ({ inFlight, window, unproven, tries });
+  const idle = { inFlight: 0, window: Infinity, unproven: 0, tries: 0, hasFailed: false };
+  const of = (inFlight: number, window = Infinity, unproven = inFlight, tries = 0, hasFailed = false): HostLoad => ({ inFlight, window, unproven, tries, hasFailed });
   const cases: readonly (readonly [name: string, load: Partial<EndpointLoad>, host: HostLoad, total: number, expected: ReturnType<typeof mayStart>])[] = [
     ['beyond what it has shown to bear, however many slots are free', { inFlight: 16, window: 16, latencyMs: 20 }, of(16), 16, { kind: 'hold', holdMs: 250 }],
     ['beyond what its host has shown to bear', { inFlight: 1, latencyMs: 20 }, of(16, 16), 16, { kind: 'hold', holdMs: 250 }],
+    ['the first send of an endpoint, though a slow one has filled the window of the host', {}, of(16, 16), 16, { kind: 'start' }],
+    ['the same of one that is known to be quick', { latencyMs: 20 }, of(16, 16), 16, { kind: 'start' }],
+    ['the same of one that is known to be slow', { latencyMs: 5_000 }, of(16, 16), 16, { kind: 'defer' }],
+    ['the second send of such an endpoint', { inFlight: 1 }, of(17, 16), 17, { kind: 'hold', holdMs: 50 }],
+    ['the fourth try beyond the window', {}, of(19, 16), 19, { kind: 'start' }],
+    ['a fifth one', {}, of(20, 16), 20, { kind: 'hold', holdMs: 50 }],
+    ['the first send of an endpoint beyond the window of a host that fails', {}, of(16, 16, 16, 0, true), 16, { kind: 'hold', holdMs: 50 }],
     ['the first send of an idle process', {}, idle, 0, { kind: 'start' }],
     ['a lone endpoint, up to three sevenths of the slots', { inFlight: 42 }, of(42), 42, { kind: 'start' }],
     ['and not beyond: nothing is known of it, so its first answers are awaited shortly', { inFlight: 43 }, of(43), 43, { kind: 'hold', holdMs: 50 }],
@@ -155,12 +162,12 @@ describe('mayStart', () => {
 
 describe('roomOfEndpoint and roomOfHost', () => {
   it('are how many more may start, one after the other', () => {
-    const anyLoad = fc.record({ endpoint: fc.nat(120), quick: fc.nat(60), unproven: fc.nat(60), tries: fc.nat(5), elsewhere: fc.nat(120), window: fc.integer({ min: 1, max: 200 }), hostWindow: fc.integer({ min: 1, max: 200 }), latencyMs: fc.constantFrom(undefined, 5, 5_000), refused: fc.constantFrom(0, 10, 1_000_000) });
-    fc.assert(fc.property(anyLoad, ({ endpoint, quick, unproven, tries, elsewhere, window, hostWindow, latencyMs, refused }) => {
+    const anyLoad = fc.record({ endpoint: fc.nat(120), quick: fc.nat(60), unproven: fc.nat(60), tries: fc.nat(5), elsewhere: fc.nat(120), window: fc.integer({ min: 1, max: 200 }), hostWindow: fc.integer({ min: 1, max: 200 }), latencyMs: fc.constantFrom(undefined, 5, 5_000), refused: fc.constantFrom(0, 10, 1_000_000), hasFailed: fc.boolean() });
+    fc.assert(fc.property(anyLoad, ({ endpoint, quick, unproven, tries, elsewhere, window, hostWindow, latencyMs, refused, hasFailed }) => {
       let started = 0;
       const at = (): [EndpointLoad, HostLoad, number, BulkheadRules] => [
         load({ inFlight: endpoint + started, window, latencyMs, refused }),
-        { inFlight: endpoint + quick + unproven + started, window: hostWindow, unproven: unproven + (latencyMs === 5 ? 0 : endpoint + started), tries },
+        { inFlight: endpoint + quick + unproven + started, window: hostWindow, unproven: unproven + (latencyMs === 5 ? 0 : endpoint + started), tries, hasFailed },
         endpoint + quick + unproven + elsewhere + started,
         rules,
       ];
