@@ -5,9 +5,10 @@ import type { Comparison } from './report.js';
 
 const oneHost = { isOneHost: true, beside: 'nothing slow', waitsForSlow: false, barMs: 500, warmUp: 0 } as const;
 
-/** Both begin with a worker that has just started and knows no endpoint. */
+/** All begin with a worker that knows no endpoint of the host. The first one has delivered 3,000 tasks to another host before; the others have just started. */
 const neighbourhoods: readonly Scenario[] = [
-  { ...s1, ...oneHost, name: 'one slow path' },
+  { ...s1, ...oneHost, name: 'one slow path', warmUp: s1.warmUp, warmUpTo: 'elsewhere' },
+  { ...s1, ...oneHost, name: 'one slow path, just started' },
   { ...s1, ...oneHost, name: '150 slow paths', slowReceivers: 150, slowTasksEach: 10, fastAtOnce: 0, fastPerSecond: 300, seconds: 15 },
 ];
 

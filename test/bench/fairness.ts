@@ -4,7 +4,7 @@ import { expectArrivals } from './expect-arrivals.js';
 import { bareJobOf, openBareQueue, openProductQueue, taskOf, type Filling } from './fill-queue.js';
 import { percentile } from './percentile.js';
 import { end, forkBench, message, whileRunning } from './process.js';
-import type { Arrivals } from './receivers/neighbours.js';
+import type { Arrivals, ReceiverUrls } from './receivers/neighbours.js';
 import type { Comparison } from './report.js';
 import { slotShare, type SlotSetting } from '../../shared/domain/flow/slot-share.js';
 import { DEFAULT_CONCURRENCY, startBareWorker, startWorker } from './start-workers.js';
@@ -32,8 +32,10 @@ export interface Scenario {
   readonly waitsForSlow: boolean;
   /** Seconds after which a bare worker is stopped: it would need minutes, and the fast ones wait all that time. */
   readonly bareLimitS: number;
-  /** Tasks to the fast receiver that are delivered before: code that has never run is slow. */
+  /** Tasks that are delivered before: code that has never run is slow. */
   readonly warmUp: number;
+  /** Where they go. `elsewhere`: to another host, so that nothing is known of the receivers. Default `fast`. */
+  readonly warmUpTo?: 'fast' | 'elsewhere';
 }
 
 export const s1: Scenario = { name: 'S1', slowReceivers: 1, slowTasksEach: 200, fastAtOnce: 1_000, fastPerSecond: 0, seconds: 0, barMs: 500, waitsForSlow: true, bareLimitS: 30, warmUp: 3_000 };
@@ -190,10 +192,10 @@ interface Fairness {
 
 /** @param delayMs after which a slow receiver answers */
 async function measureFairness(bench: Bench, scenario: Scenario, side: Side, delayMs: number): Promise<Fairness> {
-  const { slowReceivers, isOneHost, slowTasksEach, fastAtOnce, fastPerSecond, seconds, waitsForSlow, warmUp } = scenario;
+  const { slowReceivers, isOneHost, slowTasksEach, fastAtOnce, fastPerSecond, seconds, waitsForSlow, warmUp, warmUpTo = 'fast' } = scenario;
   await bench.redis.flushall();
   const receivers = forkBench('receivers/neighbours.ts', [slowReceivers, delayMs, isOneHost === true ? 1 : 0]);
-  const [fastUrl = '', ...slowUrls] = await message<string[]>(receivers, 'urls');
+  const urls = await message<ReceiverUrls>(receivers, 'urls');
   const slowTasks = slowReceivers * slowTasksEach;
   let count = 0;
   let workers: readonly ChildProcess[] | undefined;
@@ -201,7 +203,7 @@ async function measureFairness(bench: Bench, scenario: Scenario, side: Side, del
     await expectArrivals(receivers, { fast: warmUp, slow: 0 });
     workers = side.startWorkers();
     const isWarm = message<Arrivals>(receivers, 'done', WARM_UP_LIMIT_MS);
-    await Promise.all(Array.from({ length: warmUp }, () => side.submit(fastUrl, count++, Date.now())));
+    await Promise.all(Array.from({ length: warmUp }, () => side.submit(urls[warmUpTo], count++, Date.now())));
     await whileRunning(workers, isWarm);
   }
   await expectArrivals(receivers, { fast: fastAtOnce + fastPerSecond * seconds, slow: waitsForSlow ? slowTasks : 0 });
@@ -209,13 +211,13 @@ async function measureFairness(bench: Bench, scenario: Scenario, side: Side, del
   const fastDues: number[] = [];
   const submitFast = (dueAt: number): Promise<unknown> => {
     fastDues.push(dueAt);
-    return side.submit(fastUrl, count++, dueAt);
+    return side.submit(urls.fast, count++, dueAt);
   };
   const startAt = Date.now() + WORKER_LEAD_MS + ((slowTasks + fastAtOnce) / SUBMITTED_PER_SECOND) * 1_000;
   for (let nth = 0; nth < slowTasksEach; nth += 100) {
     const each = Math.min(100, slowTasksEach - nth);
     // All receivers' tasks mixed, as they would come.
-    await Promise.all(Array.from({ length: each }, () => slowUrls.map((url) => side.submit(url, count++, startAt))).flat());
+    await Promise.all(Array.from({ length: each }, () => urls.slow.map((url) => side.submit(url, count++, startAt))).flat());
   }
   await Promise.all(Array.from({ length: fastAtOnce }, () => submitFast(startAt)));
   workers ??= side.startWorkers();

@@ -5,7 +5,7 @@ import { Receiver } from './delivered.js';
 import { expectArrivals } from './expect-arrivals.js';
 import { openProductQueue, taskOf, type ProductQueue } from './fill-queue.js';
 import { end, forkBench, message, whileRunning } from './process.js';
-import type { Arrivals } from './receivers/neighbours.js';
+import type { Arrivals, ReceiverUrls } from './receivers/neighbours.js';
 import type { Comparison } from './report.js';
 import { DEFAULT_CONCURRENCY, startWorker } from './start-workers.js';
 
@@ -63,7 +63,7 @@ export async function measureFlowKeys(bench: Bench, tasks: number, hasKeys: bool
   await redis.flushall();
   const receiver = await Receiver.start();
   const innocents = forkBench('receivers/neighbours.ts', []);
-  const [innocentUrl = ''] = await message<string[]>(innocents, 'urls');
+  const { fast: innocentUrl } = await message<ReceiverUrls>(innocents, 'urls');
   const queue = await openProductQueue(redisPort);
   const { destination } = receiver;
   const { origin } = new URL(destination(0).url);

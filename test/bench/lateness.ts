@@ -4,7 +4,7 @@ import { expectArrivals } from './expect-arrivals.js';
 import { fillBare, fillProduct, type Filling } from './fill-queue.js';
 import { percentile } from './percentile.js';
 import { end, forkBench, message, whileRunning } from './process.js';
-import type { Arrivals } from './receivers/neighbours.js';
+import type { Arrivals, ReceiverUrls } from './receivers/neighbours.js';
 import type { Comparison } from './report.js';
 import { DEFAULT_SLOTS, startBareWorker, startWorker } from './start-workers.js';
 
@@ -47,7 +47,7 @@ export async function measureLateness(bench: Bench, fill: (filling: Filling) => 
   const tasks = PER_SECOND * size(bench, 10, 1);
   const warmUp = PER_SECOND * size(bench, WARM_UP_SECONDS, 1);
   const receiver = forkBench('receivers/neighbours.ts', []);
-  const [url = ''] = await message<string[]>(receiver, 'urls');
+  const { fast: url } = await message<ReceiverUrls>(receiver, 'urls');
   await expectArrivals(receiver, { fast: warmUp, slow: 0 });
   const startAt = Date.now() + LEAD_MS;
   const dueAt = (nth: number): number => startAt + (nth * 1_000) / PER_SECOND + (nth < warmUp ? 0 : PAUSE_MS);

@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 /**
  * Receivers of a noisy-neighbour run, in a process of its own: a fast one and some slow ones, each on a port of its own, or each
  * on a path of its own of one port. Arguments: how many slow ones, their delay in ms, 1 for one port.
- * Over IPC: {urls: [fast, ...slow]}; {fast: n, slow: n} -> {ready: true}, then {done: Arrivals} when all have come,
+ * Over IPC: {urls: ReceiverUrls}; {fast: n, slow: n} -> {ready: true}, then {done: Arrivals} when all have come,
  * or when {stop: true} says that the waiting is over.
  */
 export interface Arrivals {
@@ -12,6 +12,13 @@ export interface Arrivals {
   readonly slowAnswered: number;
   /** Epoch milliseconds at which the last slow one was answered. */
   readonly slowLastAt: number;
+}
+
+export interface ReceiverUrls {
+  readonly fast: string;
+  readonly slow: readonly string[];
+  /** As fast as `fast`, and on a port of its own. */
+  readonly elsewhere: string;
 }
 
 const [slowReceivers = 0, delayMs = 0, isOneHost = 0] = process.argv.slice(2).map(Number);
@@ -61,13 +68,17 @@ function listen(isSlow: (path: string) => boolean): Promise<number> {
   });
 }
 
-const urls: string[] = [];
-if (isOneHost === 1) {
+async function openReceivers(): Promise<ReceiverUrls> {
+  const elsewhere = `http://127.0.0.1:${await listen(() => false)}/hook`;
+  if (isOneHost !== 1) {
+    const urls = await Promise.all(Array.from({ length: slowReceivers + 1 }, async (_, nth) => `http://127.0.0.1:${await listen(() => nth > 0)}/hook`));
+    return { fast: urls[0] ?? '', slow: urls.slice(1), elsewhere };
+  }
   const origin = `http://127.0.0.1:${await listen((path) => path.startsWith('/slow'))}`;
-  urls.push(`${origin}/hook`, ...Array.from({ length: slowReceivers }, (_, nth) => `${origin}/slow-${nth}`));
-} else {
-  for (let nth = 0; nth <= slowReceivers; nth += 1) urls.push(`http://127.0.0.1:${await listen(() => nth > 0)}/hook`);
+  return { fast: `${origin}/hook`, slow: Array.from({ length: slowReceivers }, (_, nth) => `${origin}/slow-${nth}`), elsewhere };
 }
+
+const urls = await openReceivers();
 process.on('message', (message: typeof open | { stop: true }) => {
   if ('stop' in message) return report();
   open = { ...message };
