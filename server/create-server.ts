@@ -257,7 +257,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
       hasBootstrapKey: bootstrapKey !== undefined,
       signIn: isAuthOn ? signIn : undefined,
       search: new TaskSearch(boardQueue),
-      board: createBoardServer(boardQueue, queue, { fleetSettings, mask, clock }),
+      board: createBoardServer(boardQueue, { fleetSettings, mask, clock }),
       clock,
       logger,
       noteRefusal: refusedRequests.request,

@@ -6,7 +6,6 @@ import { WHY_NOT_KNOWN } from '../tasks/action-answers.js';
 const refusalsByKey: ReadonlyMap<unknown, readonly [code: RequestErrorCode, message: string]> = new Map([
   ['ERRORS.QUEUE_NOT_FOUND', ['not_found', 'there is no such queue']],
   ['ERRORS.JOB_NOT_FOUND', ['task_not_found', `no such task is known: ${WHY_NOT_KNOWN}`]],
-  ['ERRORS.JOB_NOT_RETRIABLE', ['action_refused', 'only dead letters and parked tasks can be started again']],
 ] as const);
 
 const codeByStatus: ReadonlyMap<unknown, RequestErrorCode> = new Map([

@@ -1,4 +1,3 @@
-import type { Actor } from '../../shared/domain/actor.js';
 import { RequestError } from '../../shared/domain/errors.js';
 import type { Logger } from '../../shared/logging/logger.js';
 import { jobIdOf, taskIdOf } from '../../shared/queue/names.js';
@@ -20,8 +19,8 @@ export const BOARD_PATH = '/admin/queues';
 const LIST_PATH = '/api/queues';
 /** The answer to a request for BOARD_PATH by the board itself; `url` is the part after BOARD_PATH. */
 export interface BoardServer {
-  /** Messages are shown only to a caller with the permission payload. @param by who asks for the change that it is; undefined for a page */
-  serve(context: RequestContext, url: string, by?: Actor): Promise<void>;
+  /** Messages are shown only to a caller with the permission payload. It changes nothing. */
+  serve(context: RequestContext, url: string): Promise<void>;
   /** Which of these jobs there are. */
   existing(queue: string, jobIds: readonly string[]): Promise<readonly string[]>;
   /** @returns the first of these jobs that there is, and its queue */
@@ -176,8 +175,12 @@ export const boardRoutes: readonly Route<BoardParts>[] = [
       if (id === undefined) throw new RequestError('action_refused', 'this is no task of the service');
       const asked = readAskedChange(context);
       return performed(context, parts, { action: 'task.retry', target: { type: 'task', id }, asked }, async () => {
-        await parts.board.serve(context, `${jobPath(context.param('queue'), job)}/retry`, asked.by);
-        return { result: ANSWERED };
+        // Bull Board would answer by itself, before the replicas have the new run (REDIS_MIN_REPLICAS).
+        if ((await parts.board.history(context.param('queue'), job)) === undefined) throw taskNotFound(id);
+        const redriven = await parts.queue.redrive(id, asked.by);
+        if (redriven.kind === 'not_found') throw taskNotFound(id);
+        if (redriven.kind === 'not_dead') throw new RequestError('action_refused', 'only dead letters and parked tasks can be started again');
+        return { result: { status: 204 } };
       });
     },
   },

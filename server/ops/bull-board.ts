@@ -5,7 +5,6 @@ import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { ExpressAdapter } from '@bull-board/express';
 import type { Express } from 'express';
 import { hasPermission, type Caller } from '../../shared/domain/access/caller.js';
-import type { Actor } from '../../shared/domain/actor.js';
 import { RequestError } from '../../shared/domain/errors.js';
 import { shardOf, taskIdOf } from '../../shared/queue/names.js';
 import type { ShardHealth } from '../../shared/queue/engine/shard-health.js';
@@ -29,14 +28,8 @@ const PAGES_AT_ONCE = 1;
 const PING_WITHIN_MS = 300;
 const ASK_WITHIN_MS = 500;
 
-/** The request that the board answers now. It hands nothing of that on to the jobs that it shows and retries. */
-interface BoardRequest {
-  readonly caller: Caller;
-  /** Who asks for the change that it is. */
-  readonly by: Actor | undefined;
-}
-
-const current = new AsyncLocalStorage<BoardRequest>();
+/** Who asks for what the board answers now. It hands nothing of that on to the jobs that it shows. */
+const current = new AsyncLocalStorage<Caller>();
 
 type ShownJob = NonNullable<Awaited<ReturnType<BullMQAdapter['getJob']>>>;
 
@@ -45,10 +38,9 @@ type BoardApp = (request: IncomingMessage, response: ServerResponse, next: (erro
 
 /**
  * Bull Board, which is an Express app. It is made at the first request, because its queues need not exist earlier.
- * @param reads  on a connection of its own: a page of the board must not make tasks wait, or fail with them
- * @param queue  for what the board changes
+ * @param reads on a connection of its own: a page of the board must not make tasks wait, or fail with them
  */
-export function createBoardServer(reads: TaskQueue, queue: TaskQueue, parts: Omit<WaitingParts, 'reads'>): BoardServer {
+export function createBoardServer(reads: TaskQueue, parts: Omit<WaitingParts, 'reads'>): BoardServer {
   let board: Promise<BoardApp> | undefined;
   /** @throws RequestError when Redis does not answer: the queues exist only when it has answered once */
   const ask = async <T>(question: (shards: readonly Shard[]) => Promise<T>): Promise<T> => {
@@ -60,10 +52,10 @@ export function createBoardServer(reads: TaskQueue, queue: TaskQueue, parts: Omi
     }
   };
   return {
-    async serve({ request, response, requestId, answerHeaders, match, caller }, url, by) {
+    async serve({ request, response, requestId, answerHeaders, match, caller }, url) {
       // Bull Board would answer 500 in a form of its own. Its queues exist only when Redis has answered.
       await reads.ping(reads.health.isWatching ? PING_WITHIN_MS : undefined);
-      const serve = await (board ??= createBoard(reads, queue, { ...parts, reads }));
+      const serve = await (board ??= createBoard(reads, { ...parts, reads }));
       for (const [name, value] of Object.entries({ ...commonHeaders(requestId), ...answerHeaders, ...BOARD_HEADERS })) response.setHeader(name, value);
       endBehindUnreadBody(request, response);
       // Express does the same for an app below a path: it makes redirects from originalUrl.
@@ -71,7 +63,7 @@ export function createBoardServer(reads: TaskQueue, queue: TaskQueue, parts: Omi
       return new Promise((resolve, reject) => {
         response.once('close', () => resolve());
         refuseInOurForm(response, reject);
-        current.run({ caller, by }, () =>
+        current.run(caller, () =>
           serve(request, response, (error) => {
             reject(error instanceof Error ? refusalOfExpress(error) : new RequestError('not_found', `there is nothing at ${match.path}`));
           }),
@@ -101,13 +93,13 @@ export function createBoardServer(reads: TaskQueue, queue: TaskQueue, parts: Omi
   };
 }
 
-async function createBoard(reads: TaskQueue, queue: TaskQueue, parts: WaitingParts): Promise<BoardApp> {
+async function createBoard(reads: TaskQueue, parts: WaitingParts): Promise<BoardApp> {
   const shards = await reads.shards();
   const turns = new Turns(PAGES_AT_ONCE);
   const serverAdapter = new OwnPageAdapter();
   serverAdapter.setBasePath(BOARD_PATH);
   createBullBoard({
-    queues: shards.map((shard) => new RedrivingAdapter(shard, queue, turns, parts, reads.health)),
+    queues: shards.map((shard) => new ShowingAdapter(shard, turns, parts, reads.health)),
     serverAdapter,
     options: { uiConfig: { boardTitle: 'Kafka Retry Service', hideDocsLink: true } },
   });
@@ -128,7 +120,7 @@ class OwnPageAdapter extends ExpressAdapter {
     this.app[entry.method](entry.route, (_request, response, next) => {
       const { name, params } = entry.handler({ basePath: this.basePath, uiConfig: this.uiConfig });
       response.render(name, params, (error: Error | null, html: string) => {
-        const caller = current.getStore()?.caller;
+        const caller = current.getStore();
         if (error === null && caller !== undefined) response.send(ownBoardPage(html, caller));
         else next(error ?? new Error('this page was asked for by nobody'));
       });
@@ -137,13 +129,12 @@ class OwnPageAdapter extends ExpressAdapter {
   }
 }
 
-class RedrivingAdapter extends BullMQAdapter {
+class ShowingAdapter extends BullMQAdapter {
   /** Its shard has told no counts the last time. */
   #isAway = false;
 
   constructor(
     private readonly shard: Shard,
-    private readonly tasks: TaskQueue,
     private readonly turns: Turns,
     private readonly parts: WaitingParts,
     private readonly health: ShardHealth,
@@ -219,12 +210,7 @@ class RedrivingAdapter extends BullMQAdapter {
       opts: {},
       toJSON: () => json,
       getState: () => this.shard.queue.getJobState(id),
-      retry: async (state: unknown): Promise<void> => {
-        const taskId = taskIdOf(id);
-        if (taskId === undefined || state !== 'failed') throw new RequestError('action_refused', 'only dead letters and parked tasks can be started again');
-        // Bull Board has just seen it in the failed set. If it is gone now, another request was faster.
-        await this.tasks.redrive(taskId, current.getStore()?.by);
-      },
+      retry: refuse,
       remove: refuse,
       promote: refuse,
       updateData: refuse,
@@ -236,7 +222,7 @@ class RedrivingAdapter extends BullMQAdapter {
     return shown as unknown as ShownJob;
   }
 
-  // This is a second check behind the list of allowed changes, in case a new version of the board finds another way.
+  // Changes are made by board-routes.ts. This is a second check behind it, in case a new version of the board finds another way.
   override clean = refuse;
   override addJob = refuse;
   override empty = refuse;
@@ -247,8 +233,8 @@ class RedrivingAdapter extends BullMQAdapter {
 }
 
 function mayReadMessages(): boolean {
-  const request = current.getStore();
-  return request !== undefined && hasPermission(request.caller, 'payload');
+  const caller = current.getStore();
+  return caller !== undefined && hasPermission(caller, 'payload');
 }
 
 async function refuse(): Promise<never> {

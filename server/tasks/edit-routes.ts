@@ -56,11 +56,12 @@ export const editRoutes: readonly Route<EditParts>[] = [
       const held = parts.bodyBudget.open(context.request);
       try {
         const patch = readPatch(await readJsonBody(context, parts.maxBodyBytes, { code: 'invalid_task', large: { held, turns: parts.turns }, limit: 'MAX_MESSAGE_BYTES' }));
-        const before = await findOpenTask(id, context, parts);
+        // What is answered by this look alone waits for replicas: it may be what an earlier call has written, and found too few of them.
+        const before = await parts.queue.lasting({ task: id }, () => findOpenTask(id, context, parts));
         const isSame = haveSameFields(changed(before, patch, parts), before.task);
         const operation = { action: 'task.edit', target: { type: 'task', id }, asked } as const;
-        // A request that changes nothing leaves no trace: it may be one whose answer was lost, or that found too few replicas.
-        const view = isSame ? await parts.queue.lasting({ task: id }, async () => before) : await performed(context, parts, operation, () => edit(before, patch, { context, asked, parts }));
+        // A request that changes nothing leaves no trace: it may be one whose answer was lost.
+        const view = isSame ? before : await performed(context, parts, operation, () => edit(before, patch, { context, asked, parts }));
         return await showTask(view, context.caller, false, parts);
       } finally {
         held.release();

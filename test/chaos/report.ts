@@ -44,7 +44,7 @@ Acknowledged tasks that were lost, in the scenarios of test/topology/min-replica
 The rows of fewer than all replicas and of \`min-replicas-to-write\`, and the last column of REDIS_MIN_REPLICAS, follow from how Redis works; no scenario measures them.
 
 With REDIS_MIN_REPLICAS each group of submissions and its WAIT go down one connection to the master that took it, and so does a mark behind each
-change of an operator (cancel, edit, retry, pause, limits, credentials, keys, bulk actions). A repetition waits as the first one did. What is answered with 503
+change of an operator (cancel, edit, retry, pause, limits, credentials, keys, bulk actions). A repetition waits as the first one did, also one that is refused because it is done already. What is answered with 503
 \`redis_unavailable\` because of it may be stored, and is then delivered: send it again. Set it to the number of all replicas, and have one replica more than
 you want to lose, because nothing is accepted while fewer are in step. In a planned \`SENTINEL FAILOVER\` the old master loses a replica with the
 promotion, so that it can acknowledge nothing that is lost (21c). With the number of all replicas nothing is accepted until

@@ -63,6 +63,19 @@ const messageOf = {
   unavailable: 'redis connection failed',
 } as const satisfies Record<Exclude<RedisErrorClass, 'bug'>, string>;
 
+/** What `work` resolves with, or refuses with, to be told later. What fails because of Redis has no answer, and rejects. */
+async function answerOf<T>(work: () => Promise<T>): Promise<() => T> {
+  try {
+    const result = await work();
+    return () => result;
+  } catch (error) {
+    if (!(error instanceof RequestError) || (Object.values(codeOf) as readonly RequestErrorCode[]).includes(error.code)) throw error;
+    return () => {
+      throw error;
+    };
+  }
+}
+
 export interface TaskQueueOptions {
   readonly redis: RedisClient;
   /**
@@ -113,17 +126,19 @@ export class TaskQueue {
   }
 
   /**
-   * Does what an operator asked for, and resolves when as many replicas have it as a submission needs.
+   * Does what an operator asked for, and resolves or rejects when as many replicas have it as a submission needs. A refusal waits, too: that a
+   * task is cancelled already, or a key is gone, is what an earlier call has written, and that one may have found too few replicas.
    * @param target a task by its id, a queue by its name, or what the whole fleet shares
-   * @throws RequestError redis_unavailable: it may be done, and a failover could undo it
+   * @throws RequestError redis_unavailable: it may be done, and a failover could undo it; what `work` throws
    */
   async lasting<T>(target: { readonly task: string } | { readonly queue: string } | 'fleet', work: () => Promise<T>): Promise<T> {
     const { replicated, redis, prefix } = this.options;
     if (replicated === undefined) return work();
-    return this.#speakLong(() => {
-      if (target === 'fleet') return replicated.after(fleetReplicaMark(prefix, isCluster(redis)), work, REQUEST_LIMIT_MS);
-      const shard = 'task' in target ? this.#shardOf(target.task) : this.#shards.all().find(({ queue }) => queue.name === target.queue);
-      return shard === undefined ? work() : replicated.after(shard.keys.replicaMark, work, REQUEST_LIMIT_MS);
+    return this.#speakLong(async () => {
+      const shard = target === 'fleet' ? undefined : 'task' in target ? this.#shardOf(target.task) : this.#shards.all().find(({ queue }) => queue.name === target.queue);
+      if (target !== 'fleet' && shard === undefined) return work();
+      const tell = await replicated.after(shard?.keys.replicaMark ?? fleetReplicaMark(prefix, isCluster(redis)), () => answerOf(work), REQUEST_LIMIT_MS);
+      return tell();
     });
   }
 
