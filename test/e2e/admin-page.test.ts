@@ -157,11 +157,15 @@ describe('e2e: the operations page', function () {
     await submitNew(service.baseUrl, other);
     await waitForState(service.baseUrl, other.id, 'delivered');
     await submitNew(service.baseUrl, httpTask(receiver.url(path), { initial_delay: 3_600 }));
+    // A path that is known by one task alone gets a hint behind it.
+    const sentence = (done: string): RegExp => new RegExp(`^${done} ${receiver.url(path)}\\.( no task for .+)?$`);
+    const notice = async (done: string): Promise<string | null> => page.locator('.notice.done span', { hasText: done }).first().textContent();
     await open(`/admin/destination?key=${encodeURIComponent(receiver.url(path))}`);
     await button('Pause …').click();
     await dialog().getByLabel('Reason').fill('their release');
     await dialog().getByRole('button', { name: 'Pause' }).click();
     await page.getByText('“their release”').waitFor();
+    expect(await notice('Paused')).to.match(sentence('Paused'));
     // Workers learn of a pause within 200 ms, and later on a crowded machine.
     const task = httpTask(receiver.url(path), { initial_delay: 3 });
     await submitNew(service.baseUrl, task);
@@ -173,6 +177,7 @@ describe('e2e: the operations page', function () {
     await open(`/admin/destination?key=${encodeURIComponent(receiver.url(path))}`);
     await button('Resume …').click();
     await dialog().getByRole('button', { name: 'Resume' }).click();
+    expect(await notice('Resumed')).to.match(sentence('Resumed'));
     await waitForState(service.baseUrl, task.id, 'delivered');
   });
 

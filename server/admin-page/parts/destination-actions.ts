@@ -1,6 +1,6 @@
 import type { VNode } from 'preact';
 
-import type { Limits } from '../../../client/answers.js';
+import type { ChangedDestination } from '../../../client/answers.js';
 import { html } from '../html.js';
 import { callApi, pathOfDestination } from '../state/api.js';
 import { localTime } from '../state/format.js';
@@ -27,8 +27,8 @@ export function askPause(destination: { readonly key: string; readonly id?: stri
     fields: [{ name: 'until', label: 'Until', placeholder: '30min, 2h, 2026-11-30 08:00', hint: 'Empty: until somebody resumes it.' }],
     act: async ({ reason, fields }) => {
       const until = untilOf(fields['until'] ?? '');
-      const { paused, hint } = await callApi<Changed>(pathOfDestination(destination.key, '/pause'), { method: 'POST', body: { ...(reason === undefined ? {} : { reason }), ...(until === undefined ? {} : { until }) } });
-      say('done', `Paused ${nameOf(destination.key)}${typeof paused?.until !== 'string' ? '' : `, until ${localTime(new Date(paused.until), new Date())}`}.${hint === undefined ? '' : ` ${hint}`}`);
+      const { paused, hint } = await callApi<ChangedDestination>(pathOfDestination(destination.key, '/pause'), { method: 'POST', body: { ...(reason === undefined ? {} : { reason }), ...(until === undefined ? {} : { until }) } });
+      say('done', `Paused ${nameOf(destination.key)}${typeof paused?.until !== 'string' ? '' : `, until ${localTime(new Date(paused.until), new Date())}`}.${spaced(hint)}`);
     },
   });
 }
@@ -39,8 +39,8 @@ export function askResume(destination: { readonly key: string; readonly id?: str
     text: html`<p>${destination.key === EVERYTHING ? 'Everything that waited is sent, within the limits of each destination.' : html`<strong>${destination.key}</strong> gets its tasks again, and an open circuit is closed.`}</p>`,
     verb: 'Resume',
     act: async ({ reason }) => {
-      const { paused, hint } = await callApi<Changed>(pathOfDestination(destination.key, '/resume'), { method: 'POST', body: reason === undefined ? {} : { reason } });
-      if (paused === null) say('done', `Resumed ${nameOf(destination.key)}.${hint === undefined ? '' : ` ${hint}`}`);
+      const { paused, hint } = await callApi<ChangedDestination>(pathOfDestination(destination.key, '/resume'), { method: 'POST', body: reason === undefined ? {} : { reason } });
+      if (paused === null) say('done', `Resumed ${nameOf(destination.key)}.${spaced(hint)}`);
       else say('failed', `${nameOf(destination.key)} is still held: ${nameOf(paused.key)} is paused.`);
     },
   });
@@ -69,18 +69,16 @@ function askLimits(destination: ListedDestination): void {
       const query = reason === undefined ? '' : `?reason=${encodeURIComponent(reason)}`;
       // It is kept beside the rate, and asked for nowhere.
       if (wanted['rate'] !== undefined && limits?.burst !== undefined) wanted['burst'] = limits.burst;
-      if (Object.keys(wanted).length === 0) await callApi<unknown>(`${pathOfDestination(destination.key)}${query}`, { method: 'DELETE' });
-      else await callApi<Limits>(`${pathOfDestination(destination.key)}${query}`, { method: 'PUT', body: wanted });
-      say('done', Object.keys(wanted).length === 0 ? `${destination.key} has no limits any more.` : `Limits of ${destination.key} are set.`);
+      const isNone = Object.keys(wanted).length === 0;
+      const { hint } = await callApi<ChangedDestination>(`${pathOfDestination(destination.key)}${query}`, isNone ? { method: 'DELETE' } : { method: 'PUT', body: wanted });
+      say('done', `${isNone ? `${destination.key} has no limits any more.` : `Limits of ${destination.key} are set.`}${spaced(hint)}`);
       askNow();
     },
   });
 }
 
-interface Changed {
-  readonly paused: { readonly key: string; readonly until: string | null } | null;
-  readonly hint?: string;
-}
+/** What the API has to say about the name, behind a sentence. */
+const spaced = (hint: ChangedDestination['hint']): string => (hint === null ? '' : ` ${hint}`);
 
 /** `2.5 sends a second, 4 at the same time` */
 export function limitsText(limits: ListedDestination['limits']): string {
