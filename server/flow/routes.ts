@@ -134,7 +134,7 @@ export const flowRoutes: readonly Route<FlowParts>[] = [
       return change(context, parts, { action: 'destination.resume', name, asked }, async (store) => {
         // The call asks to send again at once, so nothing is waited for. If the destination is still down, its circuit opens
         // again. `*` leaves the circuits alone: they say which destinations were down before everything was paused.
-        const open = name === EVERYTHING ? [] : await openCircuits(store, name, hosts);
+        const open = name === EVERYTHING ? [] : await circuitsToClose(store, name, hosts);
         await store.closeCircuits(open);
         await store.resume(name);
       });
@@ -142,10 +142,11 @@ export const flowRoutes: readonly Route<FlowParts>[] = [
   },
 ];
 
-/** The circuits that hold tasks of this name; of a host also those of all its endpoints. */
-async function openCircuits(store: FlowStore, name: string, hosts: readonly string[]): Promise<readonly string[]> {
-  const known = new Set(circuitsOf(name, hosts));
+/** The circuits that hold tasks of this name: its own wherever it goes, and those of the hosts; of a host also those of all its endpoints. */
+async function circuitsToClose(store: FlowStore, name: string, hosts: readonly string[]): Promise<readonly string[]> {
   const { circuits } = await store.snapshotOfAll();
+  const itsHosts = [...circuits.keys()].map(flowOfId).filter(({ key }) => key === name).map(({ host }) => host);
+  const known = new Set(circuitsOf(name, [...new Set([...hosts, ...itsHosts])]));
   return [...circuits.keys()].filter((id) => known.has(id) || flowOfId(id).host === name);
 }
 
@@ -189,9 +190,11 @@ async function show(name: string, parts: FlowParts, toWire: typeof toWireDestina
   const { circuit } = await parts.fleetSettings.lastKnown(SETTINGS_LIMIT_MS);
   const { value: traffic, knownAt } = await readTraffic(parts, name);
   const names = [name, ...traffic.endpointsOf(name), ...traffic.hostsOf(name), ...circuitsOf(name, traffic.hostsOf(name)), EVERYTHING];
+  // The circuits of a flow_key are at hosts that perhaps nothing tells of.
+  const isFlowKey = name !== EVERYTHING && hostOfName(name) === undefined;
   // What has just not answered is not asked again: the answer has a second.
   const known = knownAt === undefined ? undefined : parts.lastFlow.asOfLast((last) => last.snapshot);
-  const snapshot = known ?? await parts.lastFlow.read((store) => store.snapshot(names), (last) => last.snapshot);
+  const snapshot = known ?? await parts.lastFlow.read((store) => (isFlowKey ? store.snapshotOfAll() : store.snapshot(names)), (last) => last.snapshot);
   return jsonAnswer(200, { ...toWire(name, traffic, snapshot.value, circuit), ...toWireMissing(traffic.missing, knownAt ?? snapshot.knownAt) });
 }
 

@@ -76,7 +76,12 @@ export class TrafficByName {
     return [...this.#traffic.keys()].filter((name) => name !== EVERYTHING);
   }
 
-  /** At most 1,000. It is empty for a flow_key that has had no traffic lately, and for `*`. */
+  /** The hosts of open circuits count as well: all tasks of a flow_key may wait for their time, and then nothing else tells of them. */
+  noteHosts(flows: Iterable<Pick<Flow, 'key' | 'host'>>): void {
+    for (const flow of flows) this.#noteHost(flow);
+  }
+
+  /** At most 1,000. It is empty for `*`, and for a flow_key that has had no traffic lately and has no open circuit. */
   hostsOf(name: string): readonly string[] {
     if (name === EVERYTHING) return [];
     const seen = this.#hosts.get(name);
@@ -95,10 +100,14 @@ export class TrafficByName {
   }
 
   #of({ key, host }: Pick<Flow, 'key' | 'host'>): Traffic[] {
+    this.#noteHost({ key, host });
+    return [...new Set([key, host, EVERYTHING])].map((name) => this.#made(name));
+  }
+
+  #noteHost({ key, host }: Pick<Flow, 'key' | 'host'>): void {
     const hosts = this.#hosts.get(key);
     if (hosts === undefined) this.#hosts.set(key, new Set([host]));
     else hosts.add(host);
-    return [...new Set([key, host, EVERYTHING])].map((name) => this.#made(name));
   }
 
   #made(name: string): Traffic {
@@ -127,12 +136,14 @@ export interface ListedDestinations {
 
 /** The busiest come first: by what is sent or waits now, then by what was sent lately. What is set for `*` comes before all. */
 export function toWireDestinations(traffic: TrafficByName, snapshot: FlowSnapshot, rules: CircuitRules, { limit, after, ...which }: ListedDestinations, knownAt?: number): object {
-  const all = listed(traffic, snapshot, rules, which);
+  const open = openFlows(snapshot, rules);
+  traffic.noteHosts(open);
+  const all = listed(traffic, snapshot, open, which);
   const from = after === undefined ? 0 : all.findIndex((rank) => byBusiest(rank, after) > 0);
   const page = from < 0 ? [] : all.slice(from, from + limit);
   const last = page.at(-1);
   return {
-    destinations: page.map(({ name }) => toWireDestination(name, traffic, snapshot, rules)),
+    destinations: page.map(({ name }) => toWireRow(name, traffic, snapshot, rules)),
     total: all.length,
     workers: snapshot.workers,
     ...toWireMissing(traffic.missing, knownAt),
@@ -145,10 +156,14 @@ export function toWireMissing({ shardsAway, isDeferredExact }: MissingTraffic, k
   return { is_deferred_exact: isDeferredExact, is_complete: shardsAway.length === 0 && knownAt === undefined, shards_away: shardsAway, known_at: knownAt === undefined ? null : printTime(knownAt) };
 }
 
-function listed(traffic: TrafficByName, { circuits, policies, now }: FlowSnapshot, rules: CircuitRules, { group, withFailedTasks }: Pick<ListedDestinations, 'group' | 'withFailedTasks'>): readonly Rank[] {
-  const open = [...circuits].filter(([, circuit]) => stateOfCircuit(circuit, now, rules) !== 'closed').map(([id]) => flowOfId(id).key);
+/** Whose circuits are open. */
+export function openFlows({ circuits, now }: Pick<FlowSnapshot, 'circuits' | 'now'>, rules: CircuitRules): readonly Flow[] {
+  return [...circuits].filter(([, circuit]) => stateOfCircuit(circuit, now, rules) !== 'closed').map(([id]) => flowOfId(id));
+}
+
+function listed(traffic: TrafficByName, { policies }: FlowSnapshot, open: readonly Flow[], { group, withFailedTasks }: Pick<ListedDestinations, 'group' | 'withFailedTasks'>): readonly Rank[] {
   const names = new Set<string>();
-  for (const name of [...traffic.names(), ...policies.keys(), ...open, ...withFailedTasks]) {
+  for (const name of [...traffic.names(), ...policies.keys(), ...open.map(({ key }) => key), ...withFailedTasks]) {
     const host = hostOfName(name);
     if (group !== undefined && (host !== group || name === group)) continue;
     names.add(name);
@@ -181,8 +196,14 @@ export function circuitsOf(name: string, hosts: readonly string[]): readonly str
   return [...new Set(ofHosts.includes(name) ? [...ofHosts, ...own] : [...own, ...ofHosts])];
 }
 
-/** Shows one destination to clients: our names become wire names here. */
-export function toWireDestination(name: string, traffic: TrafficByName, { policies, circuits, now }: FlowSnapshot, rules: CircuitRules): object {
+/** Shows one destination to clients. @param snapshot for a flow_key that of all names: its circuits are at any host */
+export function toWireDestination(name: string, traffic: TrafficByName, snapshot: FlowSnapshot, rules: CircuitRules): object {
+  traffic.noteHosts(openFlows(snapshot, rules));
+  return toWireRow(name, traffic, snapshot, rules);
+}
+
+/** Our names become wire names here. */
+function toWireRow(name: string, traffic: TrafficByName, { policies, circuits, now }: FlowSnapshot, rules: CircuitRules): object {
   const hosts = traffic.hostsOf(name);
   // If one of several circuits is not closed, or one of the hosts is paused, that one is shown: a reader is looking for the trouble.
   const trouble = worstCircuit(circuitsOf(name, hosts), (id) => stateOfCircuit(circuits.get(id), now, rules));

@@ -72,6 +72,18 @@ describe('how a destination is shown', () => {
     expect(shown('tenant-7', traffic, snapshot({}, { [CLUSTER]: circuit() }))).to.deep.include({ group: CLUSTER }).and.to.have.nested.property('circuit.state', 'open');
   });
 
+  it('with the host of an open circuit of a flow_key that nothing was sent or waits for lately, and what is set there', () => {
+    for (const [flow, phase] of [[flowNamed('tenant-7', API), 'delivery'], [deadFlowOf(flowNamed('tenant-7', API)), 'dead_letter']] as const) {
+      const held = snapshot({ [API]: { maxConcurrency: 2, isPaused: true } }, { [endpointCircuitOf(flow)]: circuit() });
+      const { destinations } = toWireDestinations(new TrafficByName([], []), held, defaultCircuitRules, { limit: 9, group: undefined, withFailedTasks: [], after: undefined }) as { destinations: { key: string }[] };
+      for (const one of [shown('tenant-7', new TrafficByName([], []), held), destinations.find(({ key }) => key === 'tenant-7')]) {
+        expect(one).to.deep.include({ group: API, limited_by: API }).and.to.have.nested.property('paused.key', API);
+        expect(one).to.have.property('circuit').that.includes({ state: 'open', of: 'endpoint', phase });
+      }
+      expect(shown('tenant-7', new TrafficByName([], []), held, { ...defaultCircuitRules, isOn: false })).to.deep.include({ group: null, circuit: closed });
+    }
+  });
+
   it('adds up what all workers and all shards see of it', () => {
     const traffic = new TrafficByName([sample(API, API, { inFlight: 2, delivered: 3, failed: 1 }, [10, 10, 10, 900]), sample(API, API, { inFlight: 1, delivered: 4 }, [10, 10, 10, 10])], [waitingList(API, API, 5), waitingList(API, API, 7)]);
     const { latency_ms: latency, ...rest } = shown(API, traffic, snapshot());
