@@ -146,7 +146,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
   if (replicated !== undefined) redis.once('ready', () => void warnOfMissingReplicas(redis, config.redisMinReplicas, logger));
   const ofTasks = { prefix: config.queuePrefix, deadAttempts: config.dead.attempts, mask, secrets, clock };
   const previous = config.previousRedis === undefined ? undefined : createPreviousStore(config.previousRedis, { logger, ofTasks, onUnfitRedis });
-  const ofQueue: TaskQueueOptions = { ...ofTasks, redis, shards: config.shards, replicated, refusals: new RefusalLog(logger), onMismatch: onUnfitRedis, watchesShards: true };
+  const ofQueue: TaskQueueOptions = { ...ofTasks, redis, shards: config.shards, replicated, refusals: new RefusalLog(logger), onMismatch: onUnfitRedis, onWait: (what) => logger.warn('waits for a part of Redis', { what }), watchesShards: true };
   const queue = previous === undefined ? new TaskQueue(ofQueue) : new TwoStoresQueue(ofQueue, previous.queue);
   // The board and searches read large pages. On the connection of the tasks they would make tasks wait, or fail.
   const boardRedis = connectRedis(config.redis, 'server');

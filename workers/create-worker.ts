@@ -143,6 +143,7 @@ export interface Worker {
  */
 export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, random, workerName, version, revision = 'unknown', metrics = new Metrics('worker'), tracing, onStandstill = () => undefined, onMismatch = () => undefined, standstillTimes }: WorkerDeps): Worker {
   const redis = connectRedis(config.redis, 'worker');
+  const onWait = (what: string): void => logger.warn('waits for a part of Redis', { what });
   logConnectionChanges(redis, logger, 'worker');
   const access = new RedisAccess(redis, config.redis, logger, rightsProbe(config.queuePrefix, isCluster(redis), config.shards), config.redisMinReplicas);
   const redisClock = new RedisClock(timeOfDay());
@@ -155,7 +156,7 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
   const { mask } = secretPaths;
   // For the ends of bulk actions. What becomes of a delivery does not wait: see docs/decisions/0027-replicated-writes.md.
   const replicated = config.redisMinReplicas === 0 ? undefined : new ReplicatedWrites(redis, config.redisMinReplicas);
-  const queue = new TaskQueue({ redis, replicated, prefix: config.queuePrefix, shards: config.shards, deadAttempts: config.dead.attempts, mask, clock, onMismatch });
+  const queue = new TaskQueue({ redis, replicated, prefix: config.queuePrefix, shards: config.shards, deadAttempts: config.dead.attempts, mask, clock, onMismatch, onWait });
   const secrets = createSecretBox(config.secretKeys, randomBytes);
   const forbiddenLog = new ForbiddenLog(logger);
   const guard = new AddressGuard({

@@ -11,6 +11,7 @@ import { parseProxyAddress, type ProxyAddress } from './proxy-address.js';
 import { parseDestinationRule, type DestinationRule } from '../domain/addresses/destination-rule.js';
 import { canonicalHostPattern } from '../domain/destinations/host-pattern.js';
 import { knownChatWebhooks } from '../domain/destinations/path-mask.js';
+import { MOST_SHARDS } from '../domain/most-shards.js';
 import { isKeyId, type SecretKey } from '../domain/secrets/secret-box.js';
 import type { SlotSetting } from '../domain/flow/slot-share.js';
 import { jitters } from '../domain/task/retry-policy.js';
@@ -276,7 +277,7 @@ export const variables = {
     "Share of Redis' maxmemory above which submissions are refused (503 `redis_full`), so that deliveries can go on.",
   ),
 
-  SHARDS: integer(1, 256, undefined, 'Number of queues over which tasks are spread by id. Default: 16 in mode cluster, else 1. It is stored in Redis with the first start, and cannot be changed after that: see SCALING.md.'),
+  SHARDS: integer(1, MOST_SHARDS, undefined, 'Number of queues over which tasks are spread by id. Default: 16 in mode cluster, else 1. It is stored in Redis with the first start, and cannot be changed after that: see SCALING.md.'),
   REDIS_MIN_REPLICAS: integer(0, 100, '0', 'What is accepted (tasks, edits, cancels, pauses, bulk actions, keys) is answered with 2xx only when so many replicas of Redis have it, else with 503. With the number of all replicas no failover loses what was accepted, and while one of them is away nothing is accepted: see RELIABILITY.md.'),
 
   KAFKA_BROKERS: variable(hostPorts(9092), 'host:port,host:port', 'localhost:9092', 'The default Kafka cluster: for destinations without a host. The only one that ever gets the KAFKA_* credentials.'),

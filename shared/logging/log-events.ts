@@ -44,6 +44,7 @@ export const logEvents = {
   address_refused: { message: 'an address was refused' },
   addresses_refused: { message: 'more addresses were refused' },
   redis_away: { message: 'redis is away' },
+  redis_part_awaited: { message: 'waits for a part of Redis', doc: 'A process that starts needs it; `what` names it.' },
   redis_back: { message: 'redis is back' },
   redis_refuses: { message: 'redis refuses' },
   redis_accepts: { message: 'redis takes writes again' },

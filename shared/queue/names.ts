@@ -20,6 +20,11 @@ export function shardCountKey(prefix: string): string {
   return `${prefix}:shards`;
 }
 
+/** The same beside each shard, so that a start finds it while the part of Redis that has the other key is away. */
+export function shardCountKeyOf(prefix: string, shard: number, isCluster: boolean): string {
+  return `${queuePrefix(prefix, shard, isCluster)}:${queueName(shard)}:shards`;
+}
+
 /** The part of Redis that has what concerns the whole fleet: settings of operators, reports of workers, counts, the audit, access keys and credentials. */
 export const FLEET = 'fleet';
 
@@ -28,7 +33,7 @@ export function rightsProbe(prefix: string, isCluster: boolean, shards: number):
   const ofShards = Array.from({ length: isCluster ? shards : 1 }, (_, shard) => `${queuePrefix(prefix, shard, isCluster)}:${queueName(shard)}:rights-probe`);
   const written = [...ofShards, `${slotOfFleet(prefix, isCluster)}:rights-probe`];
   // A start looks there whether the tasks are spread as it thinks, in either mode.
-  const looked = [shardCountKey(prefix), queueMetaKey(prefix, true)];
+  const looked = [shardCountKey(prefix), queueMetaKey(prefix, 0, true)];
   const startingWith = (start: string): readonly string[] => [...looked, ...written].filter((key) => key.startsWith(start));
   const ofCluster = `~{${prefix}-*`;
   return {
@@ -39,9 +44,9 @@ export function rightsProbe(prefix: string, isCluster: boolean, shards: number):
   };
 }
 
-/** What BullMQ writes when it opens the first queue. */
-export function queueMetaKey(prefix: string, isCluster: boolean): string {
-  return `${queuePrefix(prefix, 0, isCluster)}:${queueName(0)}:meta`;
+/** What BullMQ writes when it opens a queue. */
+export function queueMetaKey(prefix: string, shard: number, isCluster: boolean): string {
+  return `${queuePrefix(prefix, shard, isCluster)}:${queueName(shard)}:meta`;
 }
 
 /**

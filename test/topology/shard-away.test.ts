@@ -4,6 +4,7 @@ import { profile } from '../chaos/profile.js';
 import { loadConfig } from '../../shared/config/load.js';
 import { KeyMarks } from '../../shared/queue/access/key-marks.js';
 import { shardCountKey, shardOf } from '../../shared/queue/names.js';
+import { settleShardCount } from '../../shared/queue/engine/shard-count.js';
 import { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import { connectRedis } from '../../shared/redis/redis-connection.js';
 import { boardRows, json, rows, type Asked } from '../support/every-call.js';
@@ -12,7 +13,7 @@ import { uniquePrefix } from '../support/namespace.js';
 import { createReceiver, type Receiver } from '../support/receiver.js';
 import type { PrivateRedis } from '../support/redis.js';
 import { RedisCluster } from '../support/redis-cluster.js';
-import { Service } from '../support/service.js';
+import { Service, ServiceProcess } from '../support/service.js';
 import { call, httpTask, submit, submitNew, uniqueId, type WireTask } from '../support/tasks.js';
 
 const SHARDS = 16;
@@ -127,13 +128,17 @@ describe('topology: a master of a Cluster is away, and none takes over', functio
     const withFleet = await ownerOf('flow');
     const victim = cluster.nodes.find((node) => node !== withFleet);
     if (victim === undefined) throw new Error('there is one node');
-    // What a start has to know is elsewhere: limits, pauses, the number of shards. Shard 0 is not.
-    const isFit = async (prefix: string): Promise<boolean> => (await Promise.all([`{${prefix}-flow}`, shardCountKey(prefix), `{${prefix}-0}`].map(async (key) => (await cluster.ownerOf(key)).owner === victim))).join() === 'false,false,true';
+    // Limits and pauses, without which nothing may be sent, are elsewhere. The first place of the number of shards is not, nor is shard 0.
+    const isFit = async (prefix: string): Promise<boolean> => (await Promise.all([`{${prefix}-flow}`, shardCountKey(prefix), `{${prefix}-0}`].map(async (key) => (await cluster.ownerOf(key)).owner === victim))).join() === 'false,true,true';
     let prefix = uniquePrefix();
     while (!(await isFit(prefix))) prefix = uniquePrefix();
     // The store is no new one.
-    await cluster.ask((await cluster.ownerOf(shardCountKey(prefix))).owner, (client) => client.set(shardCountKey(prefix), SHARDS));
+    const redis = connectRedis(loadConfig({ REDIS_MODE: 'cluster', REDIS_CLUSTER_ADDRS: cluster.addresses }).redis, 'worker');
+    await settleShardCount(redis, prefix, SHARDS, () => false).finally(() => redis.disconnect());
+    let older = uniquePrefix();
+    while (!(await isFit(older))) older = uniquePrefix();
     await victim.freeze();
+    const stored = new ServiceProcess('workers/main.js', { REDIS_MODE: 'cluster', REDIS_CLUSTER_ADDRS: cluster.addresses, QUEUE_PREFIX: older });
     let fresh: Service | undefined;
     try {
       fresh = await Service.start({ prefix, workers: 1, settings: { REDIS_MODE: 'cluster', REDIS_CLUSTER_ADDRS: cluster.addresses } });
@@ -145,13 +150,16 @@ describe('topology: a master of a Cluster is away, and none takes over', functio
       expect(accepted.length, 'of living shards').to.be.above(0);
       expect(accepted.length).to.be.below(ids.length);
       await eventually(() => { expect(receiver.requests.map(({ taskId }) => taskId)).to.include.members(accepted); }, { withinMs: 10_000 });
+      // Where no other place knows the number, a start says what it waits for.
+      await stored.hasWritten(new RegExp(`waits for a part of Redis what="the number of shards \\(${older}:shards\\)"`));
       victim.thaw();
       await cluster.isWhole();
+      await stored.hasWritten(/worker is up/);
       await eventually(async () => { for (const id of ids) expect(await post(id)).to.be.oneOf([200, 201]); }, { withinMs: 10_000 });
       await eventually(() => { expect(receiver.requests.map(({ taskId }) => taskId)).to.include.members(ids); }, { withinMs: 10_000 });
     } finally {
       victim.thaw();
-      await Promise.all([fresh?.close(), receiver.close(), cluster.isWhole()]);
+      await Promise.all([fresh?.close(), stored.stop(), receiver.close(), cluster.isWhole()]);
     }
   });
 

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 
 import { loadConfig } from '../../shared/config/load.js';
-import { shardCountKey } from '../../shared/queue/names.js';
+import { queueMetaKey, shardCountKey, shardCountKeyOf } from '../../shared/queue/names.js';
 import { settleShardCount, ShardCountError } from '../../shared/queue/engine/shard-count.js';
 import { connectRedis, type RedisClient } from '../../shared/redis/redis-connection.js';
 import { eventually } from '../support/eventually.js';
@@ -110,9 +110,53 @@ describe('topology: the number of shards', function () {
     closing.push(() => cluster.close());
     const redis = connect({ REDIS_MODE: 'cluster', REDIS_CLUSTER_ADDRS: cluster.addresses });
     const prefix = uniquePrefix();
-    await redis.hset(`{${prefix}-0}:deliver-0:meta`, 'opts.maxLenEvents', '10000');
+    for (let shard = 0; shard < 16; shard += 1) await redis.hset(queueMetaKey(prefix, shard, true), 'opts.maxLenEvents', '10000');
     expect(await settle(connect({ REDIS_ADDR: cluster.addresses }), prefix, 1)).to.be.instanceOf(ShardCountError);
     expect(await settle(redis, prefix, 16)).to.equal('settled');
     expect(await settle(redis, prefix, 64)).to.be.instanceOf(ShardCountError);
+    // A part of Redis comes back empty.
+    await redis.del(shardCountKey(prefix));
+    for (let shard = 1; shard < 15; shard += 1) await redis.del(shardCountKeyOf(prefix, shard, true));
+    expect(await settle(redis, prefix, 64)).to.be.instanceOf(ShardCountError);
+    expect(await settle(redis, prefix, 16)).to.equal('settled');
+    expect([await redis.get(shardCountKey(prefix)), await redis.get(shardCountKeyOf(prefix, 7, true))]).to.deep.equal(['16', '16']);
+  });
+
+  for (const count of [1, 4]) {
+    it(`of ${count} is known when its key is lost, and is stored again`, async () => {
+      const prefix = uniquePrefix();
+      const redis = connect();
+      expect(await settle(redis, prefix, count)).to.equal('settled');
+      await redis.del(shardCountKey(prefix));
+      for (const wrong of [2, 8]) expect(await settle(redis, prefix, wrong)).to.be.instanceOf(ShardCountError);
+      expect(await redis.get(shardCountKey(prefix)), 'after wrong ones').to.equal(null);
+      expect(await settle(redis, prefix, count)).to.equal('settled');
+      expect(await redis.get(shardCountKey(prefix))).to.equal(String(count));
+    });
+  }
+
+  it('is that of the shards that are there, where an older version has stored the key that is lost', async () => {
+    const prefix = uniquePrefix();
+    const redis = connect();
+    for (const shard of [0, 1, 3]) await redis.hset(queueMetaKey(prefix, shard, false), 'opts.maxLenEvents', '10000');
+    for (const wrong of [1, 2]) expect(String(await settle(redis, prefix, wrong))).to.include('Redis says at least 4');
+    expect(await redis.exists(shardCountKey(prefix)), 'after wrong ones').to.equal(0);
+    // There may have been eight: that process waits, and says for what.
+    const said: string[] = [];
+    let isOver = false;
+    const eight = settleShardCount(redis, prefix, 8, () => isOver, { onWait: (what) => said.push(what) }).catch((error: unknown) => error);
+    await eventually(() => { expect(said).to.have.lengthOf(1); }, { withinMs: 10_000 });
+    expect(said[0]).to.include(`${prefix}:shards`).and.to.include('if SHARDS=8 is right, store it');
+    isOver = true;
+    expect(await settle(redis, prefix, 4)).to.equal('settled');
+    expect(String(await eight)).to.match(/over 4 shards|closed/);
+  });
+
+  it('that two places tell differently lets no process start, and is told', async () => {
+    const prefix = uniquePrefix();
+    const redis = connect();
+    expect(await settle(redis, prefix, 4)).to.equal('settled');
+    await redis.set(shardCountKey(prefix), '1');
+    for (const own of [1, 4]) expect(String(await settle(redis, prefix, own))).to.include('Redis says 1 and 4');
   });
 });

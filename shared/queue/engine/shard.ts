@@ -52,6 +52,8 @@ export interface ShardsOptions {
   readonly replicated?: ReplicatedWrites | undefined;
   /** Redis answers, and does not let the shards be opened: a right is missing. It is tried again. */
   readonly onRefused?: ((error: unknown) => void) | undefined;
+  /** A part of Redis without which they cannot be opened does not answer. @param what that part, in words */
+  readonly onWait?: ((what: string) => void) | undefined;
   /** The libraries or the store are not those that this process was made for: it has to end. */
   readonly onMismatch?: ((error: MismatchError) => void) | undefined;
 }
@@ -122,7 +124,7 @@ export class Shards {
   async #openAll(): Promise<readonly Shard[]> {
     try {
       const { redis, prefix, count } = this.options;
-      const { isStored } = await settleShardCount(redis, prefix, count, () => this.#isClosed, this.#errors);
+      const { isStored } = await settleShardCount(redis, prefix, count, () => this.#isClosed, { errors: this.#errors, onWait: this.options.onWait });
       const outcomes = await Promise.allSettled(Array.from({ length: count }, (_, index) => openShard(this.options, index)));
       const shards = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
       const failure = outcomes.find((outcome) => outcome.status === 'rejected');
@@ -149,7 +151,7 @@ export class Shards {
     if (this.#isClosed || this.#mismatch !== undefined) return;
     const { redis, prefix, count } = this.options;
     this.#storeLater = setTimeout(() => {
-      settleShardCount(redis, prefix, count, () => this.#isClosed, this.#errors)
+      settleShardCount(redis, prefix, count, () => this.#isClosed, { errors: this.#errors })
         .catch((error: unknown) => {
           this.#endOnMismatch(error);
           return { isStored: false };

@@ -83,6 +83,8 @@ export interface TaskQueueOptions {
    * to end.
    */
   readonly onMismatch?: (error: MismatchError) => void;
+  /** It waits for a part of Redis that it needs before it can do anything. @param what that part, in words */
+  readonly onWait?: (what: string) => void;
   readonly prefix: string;
   readonly shards: number;
   /** The number of attempts that the board shows for a job includes it. */
@@ -115,9 +117,9 @@ export class TaskQueue {
   readonly #largeReads = new LargeReads();
 
   constructor(private readonly options: TaskQueueOptions) {
-    const { redis, prefix, shards: count, replicated, onMismatch } = options;
+    const { redis, prefix, shards: count, replicated, onMismatch, onWait } = options;
     this.#health = options.health ?? new ShardHealth(isOutage);
-    this.#shards = new Shards({ redis, prefix, count, scripts: ownScripts, replicated, onRefused: (error) => options.refusals?.refused(error), onMismatch, onOpen: options.watchesShards === true ? (shards) => this.#watch(shards) : undefined });
+    this.#shards = new Shards({ redis, prefix, count, scripts: ownScripts, replicated, onRefused: (error) => options.refusals?.refused(error), onMismatch, onWait, onOpen: options.watchesShards === true ? (shards) => this.#watch(shards) : undefined });
   }
 
   /** Resolves when Redis has answered once and the queues are open. @throws MismatchError as `onMismatch` */
