@@ -43,7 +43,8 @@ return 1
 `;
 
 /**
- * How a session stands. One that is open is noted as used, to a twentieth of its idle time.
+ * How a session stands. One that is open is noted as used, to a twentieth of its idle time. Where Redis takes no writes it is told all the same:
+ * people look at the page just then. Its idle time goes on meanwhile.
  * KEYS 1 the sessions of the key. ARGV 1 hash of the session's secret, 2 idle time in ms, 3 lifetime in ms, 4 '1': somebody uses it.
  * @returns {state, hash of the key's secret, when it was started}; the last two only of one that is open
  */
@@ -55,8 +56,8 @@ if secretHash == nil then return {'${SESSION_STATE.none}'} end
 if now >= startedAt + tonumber(ARGV[3]) then return {'${SESSION_STATE.over}'} end
 if now >= usedAt + tonumber(ARGV[2]) then return {'${SESSION_STATE.idle}'} end
 if ARGV[4] == '1' and now - usedAt >= tonumber(ARGV[2]) / 20 then
-  redis.call('HDEL', KEYS[1], '')
-  redis.call('HSET', KEYS[1], ARGV[1], print(secretHash, startedAt, now))
+  redis.pcall('HDEL', KEYS[1], '')
+  redis.pcall('HSET', KEYS[1], ARGV[1], print(secretHash, startedAt, now))
 end
 return {'${SESSION_STATE.open}', secretHash, string.format('%.0f', startedAt)}
 `;

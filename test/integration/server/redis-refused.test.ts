@@ -1,8 +1,10 @@
 import { expect } from 'chai';
 
+import { ADMIN_KEY } from '../../support/access-keys.js';
 import { eventually } from '../../support/eventually.js';
 import { RefusingRedis, refusals, type Refusal } from '../../support/refusing-redis.js';
 import { InProcessService } from '../../support/service-in-process.js';
+import { signIn } from '../../support/sign-in.js';
 import { call, cancel, httpTask, submit, submitNew, type Answer, type WireTask } from '../../support/tasks.js';
 
 const waiting = (changes: Partial<WireTask> = {}): WireTask => httpTask('http://127.0.0.1:9/', { initial_delay: 3_600, ...changes });
@@ -75,6 +77,27 @@ describe('the API while Redis refuses', () => {
     expect((await call(service.baseUrl, `/tasks/${task.id}`)).status).to.equal(200);
     expectRefused(await cancel(service.baseUrl, task.id));
     expectRefused(await call(service.baseUrl, '/destinations/http%3A%2F%2F127.0.0.1%3A9/pause', { method: 'POST' }));
+  });
+
+  it('lets people who are signed in read on where only writes are refused', async () => {
+    const withKeys = await InProcessService.ready({ redis: server.redis.address, bootstrapKey: ADMIN_KEY, settings: { SESSION_IDLE: '2s' } });
+    try {
+      for (const name of ['noReplicas', 'failedSnapshot', 'readOnly'] as const) {
+        const session = await signIn(withKeys.baseUrl, ADMIN_KEY);
+        const read = async (): Promise<readonly unknown[]> => Promise.all(['/tasks', '/status', '/session'].map(async (path) => (await call(withKeys.baseUrl, path, { headers: { ...session } })).status));
+        await refusals[name].begin(server.admin);
+        // Its use is to be noted after a twentieth of SESSION_IDLE.
+        const since = Date.now();
+        await eventually(async () => {
+          const askedAt = Date.now();
+          expect(await read(), name).to.deep.equal([200, 200, 200]);
+          expect(askedAt - since).to.be.above(300);
+        }, { withinMs: 1_500, everyMs: 100 });
+        await refusals[name].end(server.admin);
+      }
+    } finally {
+      await withKeys.close();
+    }
   });
 
   it('answers reads the same way where those are refused, the board too', async () => {
