@@ -2353,7 +2353,7 @@ export interface operations {
                     readonly "application/json": {
                         readonly destinations: readonly components["schemas"]["Destination"][];
                         readonly total: number;
-                        readonly workers: number;
+                        readonly workers: number | null;
                         readonly is_deferred_exact: components["schemas"]["IsDeferredExact"];
                         readonly is_complete: components["schemas"]["IsComplete"];
                         readonly shards_away: components["schemas"]["ShardsAway"];

@@ -145,7 +145,7 @@ export function toWireDestinations(traffic: TrafficByName, snapshot: FlowSnapsho
   return {
     destinations: page.map(({ name }) => toWireRow(name, traffic, snapshot, rules)),
     total: all.length,
-    workers: snapshot.workers,
+    workers: snapshot.workers ?? null,
     ...toWireMissing(traffic.missing, knownAt),
     next_cursor: last === undefined || last === all.at(-1) ? null : printCursor(last, which.group),
   };

@@ -1,6 +1,6 @@
 import { RequestError } from '../../shared/domain/errors.js';
 import { withinLimit } from '../../shared/lifecycle/time-limit.js';
-import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
+import type { PingedWrites, TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import { jsonAnswer } from '../http/answer.js';
 import type { Route } from '../http/route.js';
 
@@ -65,9 +65,9 @@ export const healthRoutes: readonly Route<HealthParts>[] = [
 ];
 
 /** Where REDIS_MIN_REPLICAS is not met nothing is accepted, as where writes are refused. */
-function whatIsAccepted({ shardsAway, shardsUnreplicated, isAnyAccepting, fleet }: Awaited<ReturnType<TaskQueue['pingWrite']>>): Checked {
+function whatIsAccepted({ shardsAway, shardsRefusing, shardsUnreplicated, isAnyAccepting, fleet }: PingedWrites): Checked {
   // With all refused there is nothing more to say.
-  return isAnyAccepting ? { result: 'ok', shardsAway: [...shardsAway, ...shardsUnreplicated], fleet: fleet === 'unreplicated' ? 'refused' : fleet } : { result: 'refused', shardsAway };
+  return isAnyAccepting ? { result: 'ok', shardsAway: [...shardsAway, ...shardsRefusing, ...shardsUnreplicated], fleet: fleet === 'unreplicated' ? 'refused' : fleet } : { result: 'refused', shardsAway };
 }
 
 interface Checked {

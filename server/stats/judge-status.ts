@@ -16,7 +16,10 @@ export interface Reason {
 export interface StatusFacts {
   readonly counts: TaskCounts | undefined;
   readonly held: HeldByCode | undefined;
+  /** They do not answer. */
   readonly shardsAway: readonly string[];
+  /** They answer, and take no writes. */
+  readonly shardsRefusing: readonly string[];
   /** How many shards there are. */
   readonly shards: number;
   readonly workers: number | undefined;
@@ -72,14 +75,20 @@ const rules = {
       const where = shardsUnreplicated.length + shardsAway.length >= shards ? 'Redis has' : `${shardsUnreplicated.length} of ${shards} shards (${namesIn(shardsUnreplicated)}) have`;
       return `${where} fewer replicas in step than REDIS_MIN_REPLICAS: new tasks and changes are refused there (503 redis_unavailable), and deliveries go on`;
     }
+    if (!isFleetAccepting) return `the part of Redis that holds keys, limits and circuits takes no writes, or has fewer replicas in step than REDIS_MIN_REPLICAS: changes of them are refused${workers === undefined ? ', and workers cannot report' : ''}`;
     if (workers === undefined) return 'the part of Redis that holds limits, circuits and the reports of workers does not answer';
-    if (!isFleetAccepting) return 'the part of Redis that holds keys, limits and circuits takes no writes, or has fewer replicas in step than REDIS_MIN_REPLICAS: changes of them are refused';
     return undefined;
   },
   no_worker: ({ workers, counts }) => (workers === 0 ? `no worker has reported within 5 s: nothing is sent, and ${tasks(counts?.due ?? 0)} due` : undefined),
-  shard_away: ({ counts, shardsAway, shards }) =>
+  shard_away: ({ counts, shardsAway, shardsRefusing, shards }) => {
     // With all of them away Redis is away.
-    counts === undefined || shardsAway.length === 0 ? undefined : `${shardsAway.length} of ${shards} shards do not answer (${namesIn(shardsAway)}): their tasks wait, and are not in the counts`,
+    if (counts === undefined) return undefined;
+    const sentences = [
+      ...(shardsAway.length === 0 ? [] : [`${shardsAway.length} of ${shards} shards do not answer (${namesIn(shardsAway)}): their tasks wait, and are not in the counts`]),
+      ...(shardsRefusing.length === 0 ? [] : [`${shardsRefusing.length} of ${shards} shards take no writes (${namesIn(shardsRefusing)}): no task is taken there, and none is sent`]),
+    ];
+    return sentences.length === 0 ? undefined : sentences.join('; ');
+  },
   redis_memory: ({ isRedisAboveMark, usedRatio }) =>
     isRedisAboveMark ? `Redis has used ${usedRatio === undefined ? 'too much' : `${Math.round(usedRatio * 100)} %`} of its memory: new tasks are refused (503 redis_full), and deliveries go on` : undefined,
   late: ({ counts, held }) => {

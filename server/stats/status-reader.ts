@@ -8,7 +8,7 @@ import { withinLimit } from '../../shared/lifecycle/time-limit.js';
 import type { FlowSnapshot } from '../../shared/queue/flow/flow-store.js';
 import type { ActivityRead } from '../../shared/queue/stats/activity-store.js';
 import type { FleetCounts } from '../../shared/queue/tasks/task-counts.js';
-import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
+import type { PingedWrites, TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import type { FleetSettings, FleetView } from '../flow/fleet-settings.js';
 import { codeOf, heldByCode } from './held-codes.js';
 import { judgeStatus } from './judge-status.js';
@@ -91,12 +91,13 @@ export class StatusReader {
     const memory = counts === undefined ? UNKNOWN_MEMORY : this.options.memory;
     const held = counts === undefined || snapshot === undefined || fleet === undefined ? undefined : heldByCode(counts.held, snapshot, fleet.circuit);
     const knowsAllHeld = counts?.isHeldExact === true && counted?.shardsAway.length === 0;
-    // One that is asked by both may be back in between.
-    const shardsAway = counted === undefined ? [] : [...new Set([...counted.shardsAway, ...writes.shardsAway])];
+    const shardsAway = counted?.shardsAway ?? [];
     const verdict = judgeStatus({
       counts,
       held,
-      shardsAway,
+      // One that is asked by both may be back in between.
+      shardsAway: counted === undefined ? [] : [...new Set([...shardsAway, ...writes.shardsAway])],
+      shardsRefusing: writes.shardsRefusing,
       shards,
       workers: snapshot?.workers,
       openCircuits: snapshot === undefined || fleet === undefined ? [] : openCircuits(snapshot, knowsAllHeld ? counts.held : undefined, fleet.circuit),
@@ -121,7 +122,7 @@ export class StatusReader {
       lateness: { p50: latenessPercentile(lateness, 0.5), p99: latenessPercentile(lateness, 0.99) },
       backlogPerSecond: counts === undefined || seconds === undefined ? undefined : backlogPerSecond(seconds.buckets, counts.due, MINUTE_MS, seconds.now),
       // What the fleet has reported is up to 2 s older.
-      slots: snapshot?.workers === 0 ? 0 : fleet?.slots,
+      slots: snapshot?.workers === undefined ? undefined : snapshot.workers === 0 ? 0 : fleet?.slots,
       usedRatio: memory.usedRatio,
       shardsAway,
     });
@@ -149,21 +150,18 @@ async function orNothing<T>(work: Promise<T>): Promise<T | undefined> {
   }
 }
 
-interface Writes {
+interface Writes extends Pick<PingedWrites, 'shardsAway' | 'shardsRefusing' | 'shardsUnreplicated'> {
   /** A Redis that does not answer at all is told by everything else that is missing. */
   readonly isTaken: boolean;
-  /** Those that refuse are among them. */
-  readonly shardsAway: readonly string[];
-  readonly shardsUnreplicated: readonly string[];
   /** One that does not answer is told by what it does not say. */
   readonly isFleetAccepting: boolean;
 }
 
 async function tryWrites(queue: Pick<TaskQueue, 'pingWrite'>): Promise<Writes> {
   try {
-    const { shardsAway, shardsUnreplicated, fleet } = await withinLimit(queue.pingWrite(), LIMIT_MS, () => new Error(`no answer within ${LIMIT_MS} ms`));
-    return { isTaken: true, shardsAway, shardsUnreplicated, isFleetAccepting: fleet === 'ok' || fleet === 'failed' };
+    const { shardsAway, shardsRefusing, shardsUnreplicated, fleet } = await withinLimit(queue.pingWrite(), LIMIT_MS, () => new Error(`no answer within ${LIMIT_MS} ms`));
+    return { isTaken: true, shardsAway, shardsRefusing, shardsUnreplicated, isFleetAccepting: fleet === 'ok' || fleet === 'failed' };
   } catch (error) {
-    return { isTaken: !(error instanceof RequestError && error.code === 'redis_refused'), shardsAway: [], shardsUnreplicated: [], isFleetAccepting: true };
+    return { isTaken: !(error instanceof RequestError && error.code === 'redis_refused'), shardsAway: [], shardsRefusing: [], shardsUnreplicated: [], isFleetAccepting: true };
   }
 }

@@ -88,7 +88,7 @@ function reasonToWait(view: WaitingView, facts: WaitingFacts): WaitingFor | null
   const obstacle = obstacleNow(known);
   if (obstacle !== undefined) return obstacle;
   if (nextAttemptAt > now && deferral !== undefined) return waitingInLine(deferral, known);
-  return { code: 'slot', message: `due since ${printTime(nextAttemptAt)}; waits for a free slot of ${countOf(workers)}` };
+  return { code: 'slot', message: `due since ${printTime(nextAttemptAt)}; waits for a free slot of ${workers === undefined ? 'a worker' : countOf(workers)}` };
 }
 
 function waitingForItsTime({ state, progress, task }: WaitingView, nextAttemptAt: number): WaitingFor {

@@ -84,7 +84,7 @@ export class FleetGauges {
 
   #setFlow(counted: PlainFleetCounts | undefined, snapshot: FlowSnapshot | undefined, rules: CircuitRules | undefined): void {
     const { metrics } = this.options;
-    metrics.setGauge('kafka_retry_workers', snapshot === undefined ? [] : [[{}, snapshot.workers]]);
+    metrics.setGauge('kafka_retry_workers', snapshot?.workers === undefined ? [] : [[{}, snapshot.workers]]);
     if (snapshot === undefined || rules === undefined) {
       metrics.setGauge('kafka_retry_destination_circuit_open', []);
       metrics.setGauge('kafka_retry_tasks_held', []);

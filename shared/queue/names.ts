@@ -295,6 +295,7 @@ export function flowKeys(prefix: string, isCluster: boolean): FlowKeys {
     testSendRequests: testSendKeys(prefix, isCluster).requests,
     bulkActions: bulkKeys(prefix, isCluster).live,
     secretPathHosts: `${base}secret-path-hosts`,
+    neverThere: `${base}never-there`,
   };
 }
 
@@ -331,4 +332,6 @@ export interface FlowKeys {
   readonly bulkActions: string;
   /** Sorted set: the hosts whose paths a process hides, by the time at which one said so last. */
   readonly secretPathHosts: string;
+  /** Nothing is ever stored here: its removal, which changes nothing, tells whether writes are taken. */
+  readonly neverThere: string;
 }

@@ -127,7 +127,7 @@ export const metricRows = {
   kafka_retry_destination_circuit_open: { kind: 'gauge', from: ['api'], isOfFleet: true, labels: { destination: destinations }, help: 'Circuits that are not closed, of a host or cluster and the endpoints in it; none without one.' },
   kafka_retry_redis_used_ratio: { kind: 'gauge', from: ['api'], isOfFleet: true, labels: {}, help: 'Used share of the memory limit of the fullest Redis that answers; none without a limit.' },
   kafka_retry_redis_replicas: { kind: 'gauge', from: ['api'], isOfFleet: true, labels: {}, help: 'Replicas that are in step with their master, of the master that has fewest, of those that answer; 0 where there are none.' },
-  kafka_retry_workers: { kind: 'gauge', from: ['api'], isOfFleet: true, labels: {}, help: 'Workers that have reported within the last 5 s.' },
+  kafka_retry_workers: { kind: 'gauge', from: ['api'], isOfFleet: true, labels: {}, help: 'Workers that have reported within the last 5 s. Left out while Redis does not tell it, or takes no reports.' },
   kafka_retry_shards_away: { kind: 'gauge', from: ['api'], isOfFleet: true, labels: {}, help: 'Shards that did not answer; their tasks are missing in the other numbers.' },
 
   kafka_retry_http_request_duration_seconds: {

@@ -123,6 +123,25 @@ describe('topology: a master of a Cluster is away, and none takes over', functio
     });
   }
 
+  it('says that workers cannot report, and that shards take no writes, while the master with what concerns the whole fleet refuses them', async () => {
+    const withFleet = await ownerOf('flow');
+    const refusing = [...(await shardsOn(withFleet))].length;
+    const status = async (): Promise<Readonly<Record<string, unknown>>> => (await call(service.baseUrl, '/status')).body;
+    await cluster.ask(withFleet, (client) => client.config('SET', 'min-replicas-to-write', '1'));
+    try {
+      const { reasons, ...shown } = await eventually(async () => {
+        const body = await status();
+        expect(body).to.include({ status: 'degraded', workers: null, is_complete: true });
+        return body as { readonly reasons: readonly { readonly code: string; readonly message: string }[]; readonly shards_away: readonly string[] };
+      });
+      expect([shown.shards_away, reasons.map(({ code }) => code)]).to.deep.equal([[], ['redis_unavailable', ...(refusing === 0 ? [] : ['shard_away'])]]);
+      if (refusing > 0) expect(reasons[1]?.message).to.match(new RegExp(`^${refusing} of ${SHARDS} shards take no writes \\(`));
+    } finally {
+      await cluster.ask(withFleet, (client) => client.config('SET', 'min-replicas-to-write', '0'));
+    }
+    await eventually(async () => { expect(await status()).to.include({ status: 'ok', workers: 1 }); }, { withinMs: 15_000 });
+  });
+
   it('starts while a master is frozen, and works with the others; with all when it is back', async () => {
     const receiver = await createReceiver();
     const withFleet = await ownerOf('flow');

@@ -132,35 +132,41 @@ change(ARGV[1], ARGV[2])
 return 1
 `;
 
+/** Where writes are refused no worker can report. A removal says so, also in a full Redis, which takes reports. */
+const takesReports = `
+local function takesReports(neverThere) return type(redis.pcall('DEL', neverThere)) == 'number' and 1 or 0 end
+`;
+
 /**
- * KEYS 1..4 as in change, 5 workers, 6 requests for test sends, 7 bulk actions whose numbers may still change. ARGV 1 version known, -1 = none,
- * 2 workers that reported within (ms).
- * @returns {version, 1 when this is everything, fields and values in turn ('' = removed), now (ms), workers, requests for test sends, bulk actions}
+ * KEYS 1..4 as in change, 5 workers, 6 requests for test sends, 7 bulk actions whose numbers may still change, 8 nothing. ARGV 1 version known,
+ * -1 = none, 2 workers that reported within (ms).
+ * @returns {version, 1 when this is everything, fields and values in turn ('' = removed), now (ms), workers, requests for test sends, bulk
+ * actions, 0 when the caller knows no version and no worker can report now}
  */
-const changesSince = `${nowMs}
+const changesSince = `${nowMs}${takesReports}
 local version, known = tonumber(redis.call('GET', KEYS[3]) or '0'), tonumber(ARGV[1])
 local workers = redis.call('ZCOUNT', KEYS[5], now - tonumber(ARGV[2]), '+inf')
 local testSends, bulkActions = redis.call('LLEN', KEYS[6]), redis.call('ZCARD', KEYS[7])
-if version == known then return {version, 0, {}, now, workers, testSends, bulkActions} end
+if version == known then return {version, 0, {}, now, workers, testSends, bulkActions, 1} end
 local oldest = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')[2]
 local isGap = known < 0 or known > version or not redis.call('ZSCORE', KEYS[4], ARGV[1]) or (redis.call('ZCARD', KEYS[2]) >= ${REMEMBERED_CHANGES} and known < tonumber(oldest))
-if isGap then return {version, 1, redis.call('HGETALL', KEYS[1]), now, workers, testSends, bulkActions} end
+if isGap then return {version, 1, redis.call('HGETALL', KEYS[1]), now, workers, testSends, bulkActions, known < 0 and takesReports(KEYS[8]) or 1} end
 local found = {}
 for _, field in ipairs(redis.call('ZRANGE', KEYS[2], '(' .. ARGV[1], '+inf', 'BYSCORE')) do
   found[#found + 1] = field
   found[#found + 1] = redis.call('HGET', KEYS[1], field) or ''
 end
-return {version, 0, found, now, workers, testSends, bulkActions}
+return {version, 0, found, now, workers, testSends, bulkActions, 1}
 `;
 
 /**
- * KEYS 1 controls, 2 workers. ARGV 1 reported within (ms), 2... fields of controls.
- * @returns {workers that reported, now (ms), value of each field}
+ * KEYS 1 controls, 2 workers, 3 nothing. ARGV 1 reported within (ms), 2... fields of controls.
+ * @returns {workers that reported, now (ms), value of each field, 0 when no worker can report now}
  */
-const snapshot = `${nowMs}
+const snapshot = `${nowMs}${takesReports}
 local values = {}
 for index = 2, #ARGV do values[index - 1] = redis.call('HGET', KEYS[1], ARGV[index]) end
-return {redis.call('ZCOUNT', KEYS[2], now - tonumber(ARGV[1]), '+inf'), now, values}
+return {redis.call('ZCOUNT', KEYS[2], now - tonumber(ARGV[1]), '+inf'), now, values, takesReports(KEYS[3])}
 `;
 
 /**
@@ -193,6 +199,6 @@ export const controlScripts = {
   krsFlowEndPause: { numberOfKeys: 4, lua: endPause },
   krsFlowNoteProbe: { numberOfKeys: 4, lua: noteProbe },
   krsFlowOpen: { numberOfKeys: 4, lua: openCircuit },
-  krsFlowChanges: { numberOfKeys: 7, lua: changesSince },
-  krsFlowSnapshot: { numberOfKeys: 2, lua: snapshot },
+  krsFlowChanges: { numberOfKeys: 8, lua: changesSince },
+  krsFlowSnapshot: { numberOfKeys: 3, lua: snapshot },
 } as const;

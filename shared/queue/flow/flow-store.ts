@@ -20,6 +20,8 @@ export interface ControlChanges {
   readonly now: number;
   /** The workers that reported within the last 5 s. */
   readonly workers: number;
+  /** false: Redis takes no writes there, so no worker can report, and those that did are all that is known. Asked for only with no version known. */
+  readonly isReportTaken: boolean;
   /** Test sends that wait for a worker. */
   readonly testSends: number;
   /** Bulk actions whose numbers may still change. */
@@ -62,8 +64,8 @@ export interface FlowSnapshot {
   /** A pause that is over by itself is not among them. */
   readonly policies: ReadonlyMap<string, FlowPolicy>;
   readonly circuits: ReadonlyMap<string, Circuit>;
-  /** The workers that reported within the last 5 s. */
-  readonly workers: number;
+  /** The workers that reported within the last 5 s; undefined: Redis takes no writes there, so they may run and cannot report. */
+  readonly workers: number | undefined;
   /** Redis' clock, ms since the epoch. The times of circuits are by this clock. */
   readonly now: number;
 }
@@ -89,27 +91,27 @@ export class FlowStore {
 
   /** @param known version that the last call returned, -1 for the first call */
   async changesSince(known: number): Promise<ControlChanges> {
-    const reply: unknown = await this.client.runCommand('krsFlowChanges', [...this.#controlKeys(), this.keys.workers, this.keys.testSendRequests, this.keys.bulkActions, known, REPORT_FOR_MS]);
+    const reply: unknown = await this.client.runCommand('krsFlowChanges', [...this.#controlKeys(), this.keys.workers, this.keys.testSendRequests, this.keys.bulkActions, this.keys.neverThere, known, REPORT_FOR_MS]);
     // The script's own answer: see control-scripts.ts.
-    const [version, everything, pairs, now, workers, testSends, bulkActions] = reply as [number, number, string[], number, number, number, number];
+    const [version, everything, pairs, now, workers, testSends, bulkActions, takesReports] = reply as [number, number, string[], number, number, number, number, number];
     const changes: ControlChange[] = [];
     for (let at = 0; at + 1 < pairs.length; at += 2) changes.push(readControl(pairs[at] ?? '', pairs[at + 1] ?? ''));
-    return { version, isEverything: everything === 1, changes, now, workers, testSends, bulkActions };
+    return { version, isEverything: everything === 1, changes, now, workers, isReportTaken: takesReports === 1, testSends, bulkActions };
   }
 
   /** The snapshot of these names only. */
   async snapshot(names: readonly string[]): Promise<FlowSnapshot> {
     const fields = names.flatMap((name) => [POLICY + name, CIRCUIT + name]);
-    const reply: unknown = await this.client.runCommand('krsFlowSnapshot', [this.keys.controls, this.keys.workers, REPORT_FOR_MS, ...fields]);
+    const reply: unknown = await this.client.runCommand('krsFlowSnapshot', [this.keys.controls, this.keys.workers, this.keys.neverThere, REPORT_FOR_MS, ...fields]);
     // The script's own answer: see control-scripts.ts.
-    const [workers, now, values] = reply as [number, number, (string | null)[]];
-    return { ...readControls(fields.map((field, nth) => readControl(field, values[nth])), now, (name) => name), workers, now };
+    const [workers, now, values, takesReports] = reply as [number, number, (string | null)[], number];
+    return { ...readControls(fields.map((field, nth) => readControl(field, values[nth])), now, (name) => name), workers: takesReports === 1 ? workers : undefined, now };
   }
 
   /** The snapshot of all names for which an operator set something, or whose circuit is not closed. */
   async snapshotOfAll(): Promise<FlowSnapshot> {
-    const { changes, now, workers } = await this.changesSince(-1);
-    return { ...readControls(changes, now, this.spelled), workers, now };
+    const { changes, now, workers, isReportTaken } = await this.changesSince(-1);
+    return { ...readControls(changes, now, this.spelled), workers: isReportTaken ? workers : undefined, now };
   }
 
   /** Replaces the limits of a name. A pause stays as it is. @param limits undefined: it has none any more */

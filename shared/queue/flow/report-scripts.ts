@@ -2,11 +2,11 @@
 
 import { nowMs } from '../engine/now-ms.js';
 
-/** KEYS 1 workers, 2 report. ARGV 1 worker, 2 report, 3 how long it counts (ms). */
+/** It begins with a removal, which a full Redis takes, and then also the rest. KEYS 1 workers, 2 report. ARGV 1 worker, 2 report, 3 how long it counts (ms). */
 const putReport = `${nowMs}
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - 600000)
 redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
 redis.call('ZADD', KEYS[1], now, ARGV[1])
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - 600000)
 return 1
 `;
 
@@ -27,11 +27,14 @@ return found
 const LIFE_FOR_MS = 600_000;
 
 /**
+ * With a life or a LOCK_DURATION to write down it begins with a removal, as above.
+ *
  * KEYS 1 workers, 2 the caller's life, 3 its LOCK_DURATION. ARGV 1 that life ('' = it is no worker, or does not know it yet), 2 that LOCK_DURATION (ms, ''
  * = none), 3 and 4 what the keys of the two begin with, 5 and 6 how long ago the last report of a silent worker is at least and at most (ms).
  * @returns {now (ms), workers, the times of their last reports (ms), their lives and their LOCK_DURATION ('' = none) in turn}
  */
 const silentWorkers = `${nowMs}
+if ARGV[1] ~= '' or ARGV[2] ~= '' then redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ${LIFE_FOR_MS}) end
 if ARGV[1] ~= '' then redis.call('SET', KEYS[2], ARGV[1], 'PX', ${LIFE_FOR_MS}) end
 if ARGV[2] ~= '' then redis.call('SET', KEYS[3], ARGV[2], 'PX', ${LIFE_FOR_MS}) end
 local found = {}

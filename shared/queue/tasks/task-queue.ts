@@ -51,6 +51,19 @@ const FLEET_LIMIT_MS = 700;
 /** `unreplicated`: its master has fewer replicas in step than REDIS_MIN_REPLICAS. */
 export type FleetCheck = 'ok' | 'failed' | 'refused' | 'unreplicated';
 
+/** Where writes are taken now. Shards are named by their queues. */
+export interface PingedWrites {
+  /** They do not answer. */
+  readonly shardsAway: readonly string[];
+  /** They answer, and take no writes. */
+  readonly shardsRefusing: readonly string[];
+  /** They take writes, and their master has fewer replicas in step than REDIS_MIN_REPLICAS: what is written there is not accepted. */
+  readonly shardsUnreplicated: readonly string[];
+  readonly isAnyAccepting: boolean;
+  /** What stands once for the whole fleet, such as keys and limits. */
+  readonly fleet: FleetCheck;
+}
+
 function isOutage(error: unknown): boolean {
   return classifyRedisError(error) === 'unavailable';
 }
@@ -400,12 +413,10 @@ export class TaskQueue {
   }
 
   /**
-   * It fails when no shard takes writes; one that refuses them is away. A full Redis takes this write: GET and DELETE work there. The write
+   * It fails when no shard takes writes. A full Redis takes this write: GET and DELETE work there. The write
    * stands in a script, like every write of ours: a user who may run no script can do nothing here.
-   * @returns `shardsUnreplicated`: of those that answer, the ones whose master has fewer replicas in step than REDIS_MIN_REPLICAS, so what is
-   * written there is not accepted. `fleet`: what stands once for the whole fleet, such as keys and limits
    */
-  async pingWrite(): Promise<{ readonly shardsAway: readonly string[]; readonly shardsUnreplicated: readonly string[]; readonly isAnyAccepting: boolean; readonly fleet: FleetCheck }> {
+  async pingWrite(): Promise<PingedWrites> {
     const refusals: unknown[] = [];
     /** @returns whether there are replicas enough for a write to count */
     const write = async ({ neverThere, replicaMark }: Pick<OwnKeys, 'neverThere' | 'replicaMark'>): Promise<boolean> => {
@@ -418,12 +429,23 @@ export class TaskQueue {
       // What INFO does not tell is told by the calls that are refused.
       return (await this.options.replicated?.hasReplicas(replicaMark).catch(() => undefined)) ?? true;
     };
-    const [{ answers, shardsAway }, fleet] = await Promise.all([this.#askShards(async ({ keys, queue: { name } }) => [{ name, isReplicated: await write(keys) }]), this.#pingFleet(write)]);
-    const shardsUnreplicated = answers.flatMap(({ name, isReplicated }) => (isReplicated ? [] : [name]));
+    /** One that refuses has answered. */
+    const askShard = async ({ keys, queue: { name } }: Shard): Promise<readonly [{ readonly name: string; readonly check: 'ok' | 'unreplicated' | 'refused' }]> => {
+      try {
+        return [{ name, check: (await write(keys)) ? 'ok' : 'unreplicated' }];
+      } catch (error) {
+        if (this.#errors.classify(error) !== 'refused') throw error;
+        return [{ name, check: 'refused' }];
+      }
+    };
+    const [{ answers, shardsAway }, fleet] = await Promise.all([this.#askShards(askShard), this.#pingFleet(write)]);
+    const namesOf = (wanted: typeof answers[number]['check']): readonly string[] => answers.flatMap(({ name, check }) => (check === wanted ? [name] : []));
+    const [shardsRefusing, shardsUnreplicated] = [namesOf('refused'), namesOf('unreplicated')];
+    if (shardsRefusing.length === answers.length) throw this.asRequestError(refusals[0]);
     if (shardsUnreplicated.length > 0 || fleet === 'unreplicated') refusals.push(new NotReplicatedError('fewer replicas are in step than REDIS_MIN_REPLICAS says'));
     if (refusals.length === 0) this.options.refusals?.accepted();
     for (const error of refusals) this.options.refusals?.refused(error);
-    return { shardsAway, shardsUnreplicated, isAnyAccepting: answers.some(({ isReplicated }) => isReplicated), fleet };
+    return { shardsAway, shardsRefusing, shardsUnreplicated, isAnyAccepting: answers.some(({ check }) => check === 'ok'), fleet };
   }
 
   /** On a cluster a master may hold it and no shard. Elsewhere it is where the shards are. */

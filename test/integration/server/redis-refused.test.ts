@@ -77,6 +77,10 @@ describe('the API while Redis refuses', () => {
     expect((await call(service.baseUrl, `/tasks/${task.id}`)).status).to.equal(200);
     expectRefused(await cancel(service.baseUrl, task.id));
     expectRefused(await call(service.baseUrl, '/destinations/http%3A%2F%2F127.0.0.1%3A9/pause', { method: 'POST' }));
+    // Workers cannot report, so how many there are is not known.
+    for (const path of ['/status', '/stats', '/destinations']) expect((await call(service.baseUrl, path)).body, path).to.include({ workers: null });
+    expect((await (await fetch(`${service.baseUrl}/metrics`)).text())).to.match(/^kafka_retry_redis_replicas /m).and.not.match(/^kafka_retry_workers/m);
+    expect((await call(service.baseUrl, '/test-sends', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ destination_type: 'http', destination: { url: 'http://127.0.0.1:9/' }, message_data: '{}' }) })).body['code']).to.equal('redis_refused');
   });
 
   it('lets people who are signed in read on where only writes are refused', async () => {
@@ -130,11 +134,15 @@ describe('the API while Redis refuses', () => {
     expect((await submit(service.baseUrl, waiting())).body['code']).to.equal('redis_full');
     expect((await call(service.baseUrl, '/readyz')).body).to.deep.equal({ status: 'ready', checks: { redis: 'ok' } });
     expect((await call(service.baseUrl, `/tasks/${task.id}`)).status).to.equal(200);
+    const life = { startedAt: 1, spell: { masters: 'r', since: 1 }, lockMs: 3 };
+    await service.queue.withFlow((store) => store.putReport('w', '{}'));
+    expect(await service.queue.withFlow((store) => store.silentWorkers({ min: 0, max: 1_000 }, { worker: 'w', life }))).to.have.property('silent').that.has.lengthOf(1);
+    expect((await call(service.baseUrl, '/status')).body).to.include({ workers: 1 });
   });
 
   it('answers 500 and logs it when an error of Redis is a bug of ours', async () => {
     const [shard] = await service.queue.shards();
-    shard?.client.defineCommand('krsFlowSnapshot', { numberOfKeys: 2, lua: 'return no_such_thing.at_all' });
+    shard?.client.defineCommand('krsFlowSnapshot', { numberOfKeys: 3, lua: 'return no_such_thing.at_all' });
     const { status, body } = await call(service.baseUrl, '/destinations/x');
     expect([status, body['code']]).to.deep.equal([500, 'internal']);
     expect(logLines().filter((line) => line.includes('bug: a request failed'))).to.have.lengthOf(1);

@@ -8,7 +8,7 @@ const counts: TaskCounts = {
   ...{ waiting: 0, due: 0, sending: 0, ended: 0, deadLettered: 0, parked: 0, unreadable: 0 },
   ...{ scheduled: 0, retrying: 0, deadLettering: 0, cancelled: 0, held: [], isHeldExact: true, oldestDueMs: undefined },
 };
-const well: StatusFacts = { counts, held: NOTHING_HELD, shardsAway: [], shards: 3, workers: 2, openCircuits: [], paused: [], takesWrites: true, shardsUnreplicated: [], isFleetAccepting: true, isRedisAboveMark: false, usedRatio: 0.3 };
+const well: StatusFacts = { counts, held: NOTHING_HELD, shardsAway: [], shardsRefusing: [], shards: 3, workers: 2, openCircuits: [], paused: [], takesWrites: true, shardsUnreplicated: [], isFleetAccepting: true, isRedisAboveMark: false, usedRatio: 0.3 };
 const away: StatusFacts = { ...well, counts: undefined, held: undefined, workers: undefined, usedRatio: undefined };
 
 describe('the status of the service', () => {
@@ -25,6 +25,9 @@ describe('the status of the service', () => {
     ['only the part with the reports is away', { workers: undefined, held: undefined }, 'degraded', 'redis_unavailable', 'the part of Redis that holds limits, circuits and the reports of workers does not answer'],
     ['no worker runs', { workers: 0, counts: { ...counts, due: 1 } }, 'down', 'no_worker', 'no worker has reported within 5 s: nothing is sent, and 1 task is due'],
     ['a shard is away', { shardsAway: ['deliver-2'] }, 'degraded', 'shard_away', '1 of 3 shards do not answer (deliver-2): their tasks wait, and are not in the counts'],
+    ['a shard takes no writes', { shardsRefusing: ['deliver-2'] }, 'degraded', 'shard_away', '1 of 3 shards take no writes (deliver-2): no task is taken there, and none is sent'],
+    ['one shard is away, and another one takes no writes', { shardsAway: ['deliver-0'], shardsRefusing: ['deliver-2'] }, 'degraded', 'shard_away', '1 of 3 shards do not answer (deliver-0): their tasks wait, and are not in the counts; 1 of 3 shards take no writes (deliver-2): no task is taken there, and none is sent'],
+    ['workers cannot report', { isFleetAccepting: false, workers: undefined }, 'degraded', 'redis_unavailable', 'the part of Redis that holds keys, limits and circuits takes no writes, or has fewer replicas in step than REDIS_MIN_REPLICAS: changes of them are refused, and workers cannot report'],
     ['what concerns the whole fleet takes no writes', { isFleetAccepting: false }, 'degraded', 'redis_unavailable', 'the part of Redis that holds keys, limits and circuits takes no writes, or has fewer replicas in step than REDIS_MIN_REPLICAS: changes of them are refused'],
     ['Redis is nearly full', { isRedisAboveMark: true, usedRatio: 0.914 }, 'degraded', 'redis_memory', 'Redis has used 91 % of its memory: new tasks are refused (503 redis_full), and deliveries go on'],
     [
