@@ -34,6 +34,8 @@ export interface FetchedJob {
   readonly createdAt: number;
   /** How often a worker died with it, over its whole life: BullMQ never resets the number. */
   readonly stalls: number;
+  /** It was put back before this fetch. */
+  readonly hasWaited: boolean;
   /** undefined for nearly every task. */
   readonly trace: SubmittedTrace | undefined;
 }
@@ -94,7 +96,7 @@ export async function deliverTask(job: FetchedJob, context: DeliverTaskContext):
     return leaveUnread(job, error, fetchedAt, context);
   }
   const progress = readProgress(job.log, job.firstRun);
-  const decided = await decideAttempt({ jobId: job.id, task, edits: editsOf(job.data), progress, stalls: job.stalls - progress.stallsAtLastRecord, trace: job.trace }, context);
+  const decided = await decideAttempt({ jobId: job.id, task, edits: editsOf(job.data), progress, stalls: job.stalls - progress.stallsAtLastRecord, hasWaited: job.hasWaited, trace: job.trace }, context);
   const { outcome, result, flow, named, span, startedAt = fetchedAt, startedMs = fetchedMs } = decided;
   if (span !== undefined) span.end(sentFacts(result), outcome.kind);
   // Tasks that were put back unsent get no line.
@@ -114,6 +116,7 @@ interface Attempt {
   readonly progress: TaskProgress;
   /** Stalls since the last record. */
   readonly stalls: number;
+  readonly hasWaited: boolean;
   readonly trace: SubmittedTrace | undefined;
 }
 
@@ -126,7 +129,7 @@ interface Decided extends Pick<Delivery, 'outcome' | 'result' | 'flow' | 'named'
 }
 
 /** Any error in here becomes a finding like all others: BullMQ would repeat the task for ever, every 5 s, uncounted. */
-async function decideAttempt({ jobId, task, edits, progress, stalls, trace }: Attempt, context: DeliverTaskContext): Promise<Decided> {
+async function decideAttempt({ jobId, task, edits, progress, stalls, hasWaited, trace }: Attempt, context: DeliverTaskContext): Promise<Decided> {
   const { rules, random, logger, hasFault, tracing } = context;
   let span: AttemptSpan | undefined;
   const decide = (finding: Exclude<Finding, Fetched>): Outcome =>
@@ -139,7 +142,7 @@ async function decideAttempt({ jobId, task, edits, progress, stalls, trace }: At
     const start = decideOutcome({ kind: 'fetched', stalls }, task, progress, rules, random());
     if (start.kind !== 'send') return { outcome: start };
     const flow = flowControl.resolve(named, task.id);
-    const entry = await flowControl.enter({ flow, named, taskId: task.id, jobId, longestWaitMs: (progress.phase === 'delivery' ? task.retryPolicy : rules.dead).maxDelayMs });
+    const entry = await flowControl.enter({ flow, named, taskId: task.id, jobId, longestWaitMs: (progress.phase === 'delivery' ? task.retryPolicy : rules.dead).maxDelayMs, hasWaited });
     if (entry.kind === 'refused') {
       // While it was held, a second task may have shown that its endpoint is one.
       const waitsIn = flowControl.waitsIn(named, task.id);

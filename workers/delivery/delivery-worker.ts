@@ -8,6 +8,7 @@ import type { Logger } from '../../shared/logging/logger.js';
 import { decodeLog } from '../../shared/queue/tasks/log-codec.js';
 import type { RedisClient } from '../../shared/redis/redis-connection.js';
 import { DeliveringWorker } from '../../shared/queue/engine/delivering-worker.js';
+import { takePutBack } from '../../shared/queue/engine/put-back-jobs.js';
 import { endWait } from '../../shared/queue/engine/delivery-backend.js';
 import { backoffStrategy, takeOverRetries } from '../../shared/queue/engine/job-ends.js';
 import { WaitingLists } from '../../shared/queue/flow/waiting-lists.js';
@@ -220,7 +221,7 @@ export class DeliveryWorker {
     const log = decodeLog(job.stacktrace);
     // This count of ours stands beside BullMQ's: see submission.ts.
     const stored = job.opts as Partial<StoredOptions>;
-    const fetched: FetchedJob = { id: job.id ?? '', data: job.data, log, firstRun: stored.run ?? 1, createdAt: job.timestamp, stalls: job.stalledCounter, trace: submittedTraceOf(stored) };
+    const fetched: FetchedJob = { id: job.id ?? '', data: job.data, log, firstRun: stored.run ?? 1, createdAt: job.timestamp, stalls: job.stalledCounter, hasWaited: takePutBack(job.id ?? ''), trace: submittedTraceOf(stored) };
     const delivery = await deliverTask(fetched, context);
     const { activity, failures, metrics, shard } = this.options;
     countDelivery(delivery, activity);

@@ -22,6 +22,8 @@ export interface Candidate {
   readonly jobId: string;
   /** Longest wait between two attempts by the task's own policy, ms. */
   readonly longestWaitMs: number;
+  /** It was put back before it came here. */
+  readonly hasWaited: boolean;
 }
 
 /** The limit that an operator set: the policy, and the name of the flow that it was set for. */
@@ -31,7 +33,7 @@ export interface Limit {
 }
 
 /** The right to one send; given back with FlowControl.leave. */
-export interface Ticket extends Candidate {
+export interface Ticket extends Omit<Candidate, 'hasWaited'> {
   readonly kind: 'ticket';
   readonly slot: Slot;
   readonly row: FlowRow;
@@ -55,6 +57,8 @@ export interface AdmissionParts {
   readonly slots: Slots;
   readonly limiter: Limiter;
   readonly stats: FlowStats;
+  /** Do others wait for the limit of this name already? */
+  readonly isLimitAwaited: (name: string) => boolean;
   /** Monotonic milliseconds. */
   readonly now: () => number;
 }
@@ -80,6 +84,7 @@ export class Admission {
     if (state === 'probe') return this.#enterAsProbe(candidate, limit);
     const rate = rates.of(flow);
     if (rate?.available(now()) === 0) return refuse('rate_lowered');
+    if (!candidate.hasWaited && isLimited(limit?.policy) && this.parts.isLimitAwaited(limit.name)) return refuse('limit');
     const slot = slots.enter(flow, state === 'given_up');
     if (slot === undefined) return refuse('destination_busy');
     if (slot instanceof Promise) return this.#afterHold(candidate, slot);
@@ -87,19 +92,21 @@ export class Admission {
     return isLimited(limit?.policy) ? this.#afterLimit(candidate, slot, limit, false) : this.#ticket(candidate, slot, undefined, false);
   }
 
-  /** How many more sends may start now. Redis is asked only where an operator set a limit. */
-  roomFor(flow: Flow): Room | Promise<Room> {
-    const { controls, breaker, rates, slots, limiter, now } = this.parts;
-    const limit = controls.policyFor(flow);
-    if (this.#isClosed || limit?.policy.isPaused === true) return NO_ROOM;
+  /** How many more sends may start now, by everything but a limit that a person has set. */
+  roomFor(flow: Flow): Room {
+    const { controls, breaker, rates, slots, now } = this.parts;
+    if (this.#isClosed || controls.policyFor(flow)?.policy.isPaused === true) return NO_ROOM;
     const state = breaker.stateOf(flow);
     if (state === 'open') return NO_ROOM;
     if (state === 'probe') return breaker.mayProbe(flow) ? ROOM_FOR_ONE : NO_ROOM;
-    const { ofFlow: bySlots, ofHost } = slots.room(flow, state === 'given_up');
-    const byRate = rates.of(flow)?.available(now()) ?? Infinity;
-    const room = Math.min(bySlots, byRate);
-    if (room === 0 || limit === undefined || !isLimited(limit.policy)) return { ofFlow: room, ofHost };
-    return limiter.room(limit.name, limit.policy).then((byLimit) => ({ ofFlow: Math.min(room, byLimit), ofHost }));
+    const { ofFlow, ofHost } = slots.room(flow, state === 'given_up');
+    return { ofFlow: Math.min(ofFlow, rates.of(flow)?.available(now()) ?? Infinity), ofHost };
+  }
+
+  /** The limit for which the next send of the flow asks Redis. A probe asks for none before it is woken. */
+  limitOf(flow: Flow): Limit | undefined {
+    const limit = this.parts.controls.policyFor(flow);
+    return isLimited(limit?.policy) ? limit : undefined;
   }
 
   /** Refuses all that ask from now on, those included that are still waiting for an answer. */

@@ -89,8 +89,8 @@ export class FlowControl {
     const rates = (this.#rates = new LoweredRates(now));
     const health = (this.#health = new FlowHealth({ rules: circuit, workers: () => controls.workers, now }));
     const breaker = (this.#breaker = new CircuitBreaker({ store, controls, slots, health, rules: circuit, workerName, leaseMs, now, logger }));
-    const admission = (this.#admission = new Admission({ controls, breaker, rates, slots, limiter, stats, now }));
-    const wakeUps = (this.#wakeUps = new WakeUps({ roomFor: (flow) => admission.roomFor(flow), speedOf: (flow) => slots.speedOf(flow), now }));
+    const admission = (this.#admission = new Admission({ controls, breaker, rates, slots, limiter, stats, isLimitAwaited: (name) => this.#wakeUps.isLimitAwaited(name), now }));
+    const wakeUps = (this.#wakeUps = new WakeUps({ roomFor: (flow) => admission.roomFor(flow), limitOf: (flow) => admission.limitOf(flow), roomOfLimit: ({ name, policy }) => limiter.room(name, policy), speedOf: (flow) => slots.speedOf(flow), now }));
     this.#bulkDeferral = new BulkDeferral({ wakeUps, known: this.#known, clock: () => redisClock.now(), now });
     const misplaced = new MisplacedTasks({ wakeUps, known: this.#known, workers: () => controls.workers });
     this.#ticker = new Ticker({ controls, breaker, rates, slots, wakeUps, misplaced, report: () => store.putReport(workerName, printReport({ facts, rebuilds: rebuilds(), slots: { total: rules.slots, inUse: slots.inFlight }, samples: stats.sample() })) });

@@ -8,7 +8,7 @@ const FLOWS_ASKED = 10;
 const QUICK_FIRST: readonly Speed[] = ['quick', 'unknown', 'slow'];
 /** One turn of so many belongs to slow flows first. */
 const SLOW_TURN = 4;
-const SLOW_FIRST: readonly Speed[] = ['slow', 'quick', 'unknown'];
+const SLOW_FIRST: readonly Speed[] = ['slow', 'unknown', 'quick'];
 
 /** Flows that share the room of a host: its endpoints, its topics, and flow_keys. The next one to be woken stands first. */
 interface FlowsOfHost<Waiting> {

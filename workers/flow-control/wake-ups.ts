@@ -3,9 +3,11 @@ import type { Deferral, WaitingLists } from '../../shared/queue/flow/waiting-lis
 import { jobIdOf } from '../../shared/queue/names.js';
 import type { Speed } from '../../shared/domain/flow/bulkhead-rules.js';
 import { AnsweringShards } from './answering-shards.js';
-import { ExpectedTasks } from './expected-tasks.js';
+import type { Limit } from './admission.js';
+import { LimitTurns } from './limit-turns.js';
 import type { Room } from './slots.js';
 import { WaitingFlows, type WaitingFlow } from './waiting-flows.js';
+import { WokenTasks } from './woken-tasks.js';
 
 /** Waiting lists looked at in one tick, a shard, in turn: five ticks a second find 10,000 in 20 s. */
 const LISTS_PER_TICK = 100;
@@ -22,8 +24,12 @@ const FLOWS_PER_TICK = 2_000;
 const MOST_WOKEN_AT_ONCE = 100;
 
 export interface WakeUpsOptions {
-  /** How many sends may start now. A promise where Redis has to be asked. */
-  readonly roomFor: (flow: Flow) => Room | Promise<Room>;
+  /** How many sends may start now, by everything but a limit that a person has set. */
+  readonly roomFor: (flow: Flow) => Room;
+  /** The limit that a person has set; default: there is none. */
+  readonly limitOf?: (flow: Flow) => Limit | undefined;
+  /** How many sends a limit lets start soon. @throws when Redis fails */
+  readonly roomOfLimit?: (limit: Limit) => Promise<number>;
   /** How soon it answers. */
   readonly speedOf: (flow: Flow) => Speed;
   /** Monotonic milliseconds. */
@@ -39,19 +45,29 @@ export class WakeUps {
   /** Those of #shards that answered the last look, and had no waiting list. The first one has waited longest for its turn. */
   readonly #empty = new Set<WaitingLists>();
   readonly #flows: WaitingFlows;
-  /** Woken jobs of each flow and of each host. The room of a fast flow is not taken by woken tasks of slow ones. */
-  readonly #expectedOfFlow = new ExpectedTasks();
-  readonly #expectedOfHost = new ExpectedTasks();
+  readonly #woken: WokenTasks;
+  readonly #limitOf: (flow: Flow) => Limit | undefined;
+  readonly #limitTurns: LimitTurns<WaitingFlow>;
   readonly #answering = new AnsweringShards();
   #isClosed = false;
 
   constructor(private readonly options: WakeUpsOptions) {
     this.#flows = new WaitingFlows(options.speedOf);
+    this.#woken = new WokenTasks(options.now);
+    const { limitOf = () => undefined, roomOfLimit = () => Promise.resolve(Infinity) } = options;
+    this.#limitOf = limitOf;
+    this.#limitTurns = new LimitTurns<WaitingFlow>({
+      limitOf,
+      roomOf: async (limit) => (await roomOfLimit(limit)) - this.#woken.ofLimit(limit.name),
+      roomFor: ({ flow }) => (this.#isClosed ? 0 : this.#left(flow)),
+      isWaiting: (waiting) => this.#flows.get(waiting.flow.id) === waiting,
+      wake: async (waiting, { name }, wanted) => (await this.#wake(waiting, wanted, name)).woken,
+    });
   }
 
   /** Flows and hosts that are remembered: those with tasks waiting, and for a second those that had some. */
   get remembered(): number {
-    return this.#flows.size + this.#expectedOfHost.size;
+    return this.#flows.size + this.#woken.hosts;
   }
 
   /** Begins to wake tasks of one more shard. */
@@ -60,13 +76,13 @@ export class WakeUps {
   }
 
   /** A task of the flow is here: perhaps one that was woken. */
-  arrived({ keyId, hostId }: Flow): void {
-    if (this.#expectedOfHost.size === 0 || !this.#expectedOfHost.arrived(hostId)) return;
-    // It may have waited among "the others" of its host, before its endpoint was known.
-    if (this.#expectedOfFlow.arrived(keyId) || this.#expectedOfFlow.arrived(hostId)) return;
-    // Or in the list of an endpoint that was paused, with all flow_keys of it. If it counted as on its way, each wake-up would wait
-    // for the next tick: 80 tasks a second.
-    for (const { flow } of this.#flows.someQuick(hostId)) if (this.#expectedOfFlow.arrived(flow.keyId)) return;
+  arrived(flow: Flow): void {
+    this.#woken.arrived(flow, () => this.#limitOf(flow)?.name, () => this.#flows.someQuick(flow.hostId));
+  }
+
+  /** Must a task that comes for the first time wait, since others wait for the same limit? */
+  isLimitAwaited(name: string): boolean {
+    return this.#limitTurns.isAwaited(name);
   }
 
   /** Tasks that wait for the destination, as far as this process knows. */
@@ -164,8 +180,7 @@ export class WakeUps {
    */
   async tick(): Promise<void> {
     const looks = this.#inTurn().map((waitingLists) => this.#lookAt(waitingLists));
-    this.#expectedOfFlow.forgetLate(this.options.now());
-    this.#expectedOfHost.forgetLate(this.options.now());
+    this.#woken.forgetLate();
     this.#wakeInTurn();
     await Promise.all(looks);
   }
@@ -223,52 +238,52 @@ export class WakeUps {
     return this.#flows.wakeNext(hostId, (waiting) => this.#wakeSoon(waiting));
   }
 
-  /** @returns false: there is no room for it */
+  /** @returns false: there is no room for it, or it waits for its turn among all that a limit is for */
   #wakeSoon(waiting: WaitingFlow): boolean {
     if (this.#isClosed) return false;
+    const limit = this.#limitOf(waiting.flow);
+    if (limit !== undefined) {
+      this.#limitTurns.ask(limit, waiting);
+      return false;
+    }
     if (waiting.isWaking) {
       waiting.isAskedAgain = true;
       return true;
     }
-    const room = this.options.roomFor(waiting.flow);
-    if (!(room instanceof Promise) && this.#left(waiting.flow, room) <= 0) return false;
+    // Nothing is awaited before the room is taken: meanwhile another flow of the host could use the same room.
+    const room = this.#left(waiting.flow);
+    if (room <= 0) return false;
     waiting.isWaking = true;
-    void this.#wake(waiting, room).then((isRoomLeft) => {
+    void this.#wake(waiting, room).then(({ woken, haveAllAnswered }) => {
       const { isAskedAgain } = waiting;
       waiting.isWaking = false;
       waiting.isAskedAgain = false;
       if (isAskedAgain && this.#flows.get(waiting.flow.id) === waiting) this.#wakeSoon(waiting);
-      else if (isAskedAgain || isRoomLeft) this.#wakeNext(waiting.flow.hostId);
+      // Room that is left because a shard did not answer would be given from flow to flow without end.
+      else if (isAskedAgain || (woken < room && haveAllAnswered)) this.#wakeNext(waiting.flow.hostId);
     });
     return true;
   }
 
-  /** @returns whether room is left. Never fails. */
-  async #wake(waiting: WaitingFlow, roomNow: Room | Promise<Room>): Promise<boolean> {
-    const { flow, depths } = waiting;
-    let room: number;
-    try {
-      // Where the room is known nothing is awaited: meanwhile another flow of the host could use the same room.
-      room = this.#left(flow, roomNow instanceof Promise ? await roomNow : roomNow);
-    } catch {
-      return false; // Redis is away: redis-watch.ts logs that, and the next tick tries again
-    }
+  /** Wakes tasks of the flow in all shards, as many as there is room for. Never fails. */
+  async #wake(waiting: WaitingFlow, room: number, limit?: string): Promise<{ readonly woken: number; readonly haveAllAnswered: boolean }> {
+    const { depths } = waiting;
+    let woken = 0;
     let haveAllAnswered = true;
     for (const waitingLists of [...depths.keys()]) {
-      if (room <= 0 || this.#isClosed) return false;
-      const woken = await this.#wakeIn(waitingLists, waiting, Math.min(room, MOST_WOKEN_AT_ONCE));
-      if (woken === undefined) haveAllAnswered = false;
-      else room -= woken;
+      if (woken >= room || this.#isClosed) break;
+      const wokenThere = await this.#wakeIn(waitingLists, waiting, Math.min(room - woken, MOST_WOKEN_AT_ONCE), limit);
+      if (wokenThere === undefined) haveAllAnswered = false;
+      else woken += wokenThere;
     }
     if (depths.size === 0) this.#flows.drop(waiting);
-    // Room that is left because a shard did not answer would be given from flow to flow without end.
-    return room > 0 && haveAllAnswered;
+    return { woken, haveAllAnswered };
   }
 
   /** @returns how many were woken; undefined when the shard did not do it. Never fails. */
-  async #wakeIn(waitingLists: WaitingLists, { flow, depths }: WaitingFlow, wanted: number): Promise<number | undefined> {
+  async #wakeIn(waitingLists: WaitingLists, { flow, depths }: WaitingFlow, wanted: number, limit: string | undefined): Promise<number | undefined> {
     if (this.isAway(waitingLists)) return undefined;
-    const expected = [this.#expectedOfFlow.expect(flow.keyId, wanted, this.options.now()), this.#expectedOfHost.expect(flow.hostId, wanted, this.options.now())];
+    const wereMissing = this.#woken.expect(flow, limit, wanted);
     let woken: number | undefined;
     try {
       const reply = await this.#answering.call(waitingLists, () => waitingLists.wake(flow.id, wanted));
@@ -279,14 +294,13 @@ export class WakeUps {
     } catch {
       // The next tick tries again.
     } finally {
-      for (const each of expected) each.count -= wanted - (woken ?? 0);
+      wereMissing(wanted - (woken ?? 0));
     }
     return woken;
   }
 
   /** Room that is not taken by woken tasks that are on their way. */
-  #left({ keyId, hostId }: Flow, { ofFlow, ofHost }: Room): number {
-    const now = this.options.now();
-    return Math.min(ofFlow - this.#expectedOfFlow.count(keyId, now), ofHost - this.#expectedOfHost.count(hostId, now));
+  #left(flow: Flow): number {
+    return this.#woken.left(flow, this.options.roomFor(flow));
   }
 }

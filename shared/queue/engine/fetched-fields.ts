@@ -1,7 +1,7 @@
 import { jobField } from './job-fields.js';
 
 /** The fields of a job that a worker looks at, by BullMQ's names. To read the others, and all the names, takes a worker longer than Redis. */
-export const fetchedFields = [jobField.data, jobField.options, jobField.log, jobField.fetches, jobField.attemptsMade, jobField.stalls, jobField.deferredFailure, jobField.createdAt] as const;
+export const fetchedFields = [jobField.data, jobField.options, jobField.log, jobField.fetches, jobField.attemptsMade, jobField.stalls, jobField.deferredFailure, jobField.createdAt, jobField.deferredAt] as const;
 
 /**
  * @param values of `fetchedFields`, as HMGET answers

@@ -1,6 +1,7 @@
 import type { RedisQueueBackend } from 'bullmq';
 import type { BullmqScriptName } from './bullmq-contract.js';
 import { jobField } from './job-fields.js';
+import { notePutBack } from './put-back-jobs.js';
 
 /** Fields that BullMQ parses as JSON, and throws if they are none. Its fields `progress` and `parent` are not used by us. */
 const parsedFields: ReadonlySet<unknown> = new Set([jobField.options, 'progress', 'parent']);
@@ -18,7 +19,7 @@ export const UNREADABLE_DATA = '"unreadable"';
  * @param reply of a script that fetches a job: its first element holds the fields of the job, names and values in turn
  */
 export function makeReadable(reply: unknown): void {
-  const fields: unknown = Array.isArray(reply) ? reply[0] : undefined;
+  const [fields, id] = Array.isArray(reply) ? (reply as readonly unknown[]) : [];
   if (!Array.isArray(fields)) return;
   let isReadable = true;
   for (let at = 0; at < fields.length; at += 2) {
@@ -27,6 +28,7 @@ export function makeReadable(reply: unknown): void {
     isReadable = false;
   }
   if (!isReadable) fields.push(jobField.data, UNREADABLE_DATA);
+  notePutBack(id, fields);
 }
 
 /** Scripts of BullMQ's whose reply holds a job. That of moveToFinished is read by finish-script.ts. */

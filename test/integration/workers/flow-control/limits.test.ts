@@ -145,4 +145,25 @@ describe('limits of a destination', () => {
     await fleet.receiver.waitForRequests(35, { withinMs: 15_000 });
     expect([inFlight.mostOwn, inFlight.mostOthers]).to.deep.equal([3, 2]);
   }).timeout(30_000);
+
+  /** What a limit is for, beside the endpoint that always has more tasks than it lets start: another path of the host, or another host. */
+  const beside = { 'a host': { name: () => fleet.origin, receiver: () => fleet.receiver }, 'everything (*)': { name: () => '*', receiver: () => fleet.healthy } } as const;
+  for (const [what, { name, receiver }] of Object.entries(beside)) {
+    for (const [limit, behaviour] of [[{ ratePerSecond: 20 }, { kind: 'answer' }], [{ maxConcurrency: 2 }, { kind: 'answer', delayMs: 100 }]] as const) {
+      it(`of ${what} go round among all that wait for them: ${JSON.stringify(limit)}`, async () => {
+        for (const each of [fleet.receiver, fleet.healthy]) for (const path of ['/hook', '/seldom']) each.on(path, behaviour);
+        await fleet.limit(name(), limit);
+        await fleet.hire(1, { concurrency: 50 });
+        await fleet.submit(60);
+        await fleet.receiver.waitForRequests(1);
+        const seldom = await fleet.submit(3, { destination: { url: receiver().url('/seldom') } });
+        let later: readonly string[] = [];
+        await eventually(async () => {
+          later = [...later, ...(await fleet.submit(5)).map(({ id }) => id)];
+          expect(receiver().requests.filter(({ path }) => path === '/seldom').map(({ taskId }) => taskId)).to.have.members(seldom.map(({ id }) => id));
+        }, { withinMs: 15_000, everyMs: 200 });
+        expect(fleet.receiver.requests.filter(({ taskId }) => later.includes(taskId)).length, 'that came later and went first').to.be.at.most(5);
+      }).timeout(60_000);
+    }
+  }
 });
