@@ -849,7 +849,7 @@ export interface components {
                 };
                 readonly by_phase: {
                     readonly delivery: number;
-                    readonly dead: number;
+                    readonly dead_letter: number;
                 };
             }[];
             readonly is_complete: boolean;

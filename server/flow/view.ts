@@ -5,10 +5,10 @@ import { hostOfName } from '../../shared/domain/flow/flow-key.js';
 import { EVERYTHING, limitsOver, pauseOver, type FlowLimits, type FlowPolicy } from '../../shared/domain/flow/flow-policy.js';
 import type { FlowSample } from '../../shared/domain/flow/flow-report.js';
 import { LatencyHistogram } from '../../shared/domain/flow/latency-histogram.js';
+import { shownPhase } from '../../shared/domain/task/shown-phase.js';
 import type { FlowSnapshot } from '../../shared/queue/flow/flow-store.js';
 import type { WaitingListDepth } from '../../shared/queue/flow/waiting-lists.js';
 import { idOfKey } from '../../shared/wire/destination-id.js';
-import { toWirePhase } from '../http/print-phase.js';
 import { printTime } from '../http/print-time.js';
 import { byBusiest, printCursor, type Rank } from './list-cursor.js';
 import { hintForName } from './name-hint.js';
@@ -258,7 +258,7 @@ function toWireCircuit(name: string | undefined, circuit: Circuit | undefined, n
   return {
     state: circuitWords[stateOfCircuit(circuit, now, rules)],
     of,
-    phase: toWirePhase(phase),
+    phase: shownPhase(phase),
     since: printTime(circuit.openedAt),
     until: printTime(circuit.until),
     reason: circuit.reason,

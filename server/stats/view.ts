@@ -134,7 +134,7 @@ export function toWireFailures(failures: Pick<Failures, 'since' | 'groups'>, mas
       last_failed_at: printTime(counts.lastAt),
       samples: counts.samples,
       by_next: counts.byNext,
-      by_phase: { delivery: countOf(counts) - counts.dead, dead: counts.dead },
+      by_phase: { delivery: countOf(counts) - counts.dead, dead_letter: counts.dead },
     };
   });
   return { since: printTime(failures.since), groups, is_complete: missing.isRead && isComplete(failures), ...toWireMissingStats(missing) };

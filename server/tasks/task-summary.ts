@@ -1,7 +1,7 @@
 import { shownFlowKey } from '../../shared/domain/destinations/http.js';
 import { endpointOf, type NameRules } from '../../shared/domain/flow/flow-key.js';
+import { shownPhase } from '../../shared/domain/task/shown-phase.js';
 import type { FoundTask } from '../../shared/queue/scan/found-task.js';
-import { toWirePhase } from '../http/print-phase.js';
 import { printTime } from '../http/print-time.js';
 
 /** What a summary shows of a task, but for why it waits. */
@@ -19,7 +19,7 @@ export function summaryFields<WaitingFor>(task: Summarized, waitingFor: WaitingF
     client_id: task.clientId,
     flow_key: task.flowKey === undefined ? null : shownFlowKey(task.flowKey, facts.mask),
     run: task.run,
-    phase: toWirePhase(task.phase),
+    phase: shownPhase(task.phase),
     attempts: task.attempts,
     created_at: printTime(task.createdAt),
     updated_at: printTime(task.updatedAt),

@@ -5,12 +5,12 @@ import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
 import type { NameRules } from '../../shared/domain/flow/flow-key.js';
 import { shownDestinationsOf } from '../../shared/domain/task/task-patch.js';
 import { toWireReceipt } from '../../shared/domain/destinations/destination.js';
+import { shownPhase } from '../../shared/domain/task/shown-phase.js';
 import { taskFieldRows, type BoundField } from '../../shared/domain/task/task-fields.js';
 import type { Task } from '../../shared/domain/task/task.js';
 import { sendsOfRun } from '../../shared/queue/scan/found-task.js';
 import { searchFieldsOf } from '../../shared/queue/search/search-fields.js';
 import type { TaskView } from '../../shared/queue/tasks/task-view.js';
-import { toWirePhase } from '../http/print-phase.js';
 import { printTime } from '../http/print-time.js';
 import { summaryFields, type Summarized } from './task-summary.js';
 import { waitingFor, type WaitingFacts } from './waiting-for.js';
@@ -134,7 +134,7 @@ function toWireAttempt(record: AttemptRecord): object {
     kind: 'attempt',
     run,
     attempt,
-    phase: toWirePhase(phase),
+    phase: shownPhase(phase),
     started_at: printTime(at),
     duration_ms: durationOf(ms),
     outcome,

@@ -1,3 +1,5 @@
+import type { ShownPhase } from '../domain/task/shown-phase.js';
+
 /** Values of a log line. Callers name each field, and never pass message_data or a secret. */
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
 
@@ -14,7 +16,7 @@ export type AttemptLine = {
   /** The trace in which the task was submitted, 32 hex digits; undefined when its client sent none. */
   readonly trace_id: string | undefined;
   readonly run: number;
-  readonly phase: 'delivery' | 'dead';
+  readonly phase: ShownPhase;
   readonly attempt: number;
   readonly max_retries: number;
   /** The key of the destination: `https://api.example.com/orders`, `kafka://default/orders`. */

@@ -80,12 +80,12 @@ export class ReadableLines implements LineWriter {
 /** `500 http_server_error`, `17 ms`, `attempt 2 of 5`, `again in 4 s`. Only the facts that are not the usual ones. */
 function factsOf({ http_status, code, duration_ms, late_ms, phase, attempt, max_retries, next_delay_ms, detail, run }: AttemptLine): string[] {
   const answer = [http_status, code].filter((part) => part !== undefined).join(' ');
-  const retries = phase === 'dead' ? `dead phase, attempt ${attempt}` : `attempt ${attempt} of ${max_retries}`;
+  const retries = phase === 'dead_letter' ? `dead letter, attempt ${attempt}` : `attempt ${attempt} of ${max_retries}`;
   return [
     ...(answer === '' ? [] : [answer]),
     ...(detail === undefined ? [] : [quoted(detail)]),
     printMs(duration_ms),
-    ...(attempt > 0 || code !== undefined || phase === 'dead' ? [retries] : []),
+    ...(attempt > 0 || code !== undefined || phase === 'dead_letter' ? [retries] : []),
     ...(run > 1 ? [`run ${run}`] : []),
     ...(late_ms !== undefined && late_ms >= LATE_FROM_MS ? [`${printMs(late_ms)} late`] : []),
     ...(next_delay_ms === undefined ? [] : [`again in ${printMs(next_delay_ms)}`]),

@@ -299,7 +299,7 @@ describe('e2e: what is logged', () => {
     const late = String.raw`(, [\d.]+ m?s late)?`;
     expect(lines[0]).to.match(pattern('retry', '/down', String.raw`500 http_server_error, [\d.]+ m?s, attempt 0 of 1${late}, again in 50 ms`));
     expect(lines[1]).to.match(pattern('dead_letter', '/down', String.raw`500 http_server_error, [\d.]+ m?s, attempt 1 of 1${late}`));
-    expect(lines[2]).to.match(pattern('dead_lettered', '/dead', String.raw`200, [\d.]+ m?s, dead phase, attempt 0${late}`));
+    expect(lines[2]).to.match(pattern('dead_lettered', '/dead', String.raw`200, [\d.]+ m?s, dead letter, attempt 0${late}`));
   });
 
   it('is a JSON object for each attempt in prod, with all that one asks for', async () => {
@@ -315,7 +315,7 @@ describe('e2e: what is logged', () => {
     expect(attempts.map(({ phase, attempt, destination, outcome, next_delay_ms }) => [phase, attempt, destination, outcome, next_delay_ms])).to.deep.equal([
       ['delivery', 0, `${origin}/down`, 'retry', 50],
       ['delivery', 1, `${origin}/down`, 'dead_letter', undefined],
-      ['dead', 0, `${origin}/dead`, 'dead_lettered', undefined],
+      ['dead_letter', 0, `${origin}/dead`, 'dead_lettered', undefined],
     ]);
   });
 

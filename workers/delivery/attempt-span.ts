@@ -3,6 +3,7 @@ import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
 import { flowOf, type DefaultBrokers } from '../../shared/domain/flow/flow-key.js';
 import type { DeliveryResult } from '../../shared/domain/ports.js';
 import type { TaskProgress } from '../../shared/domain/task/attempt-record.js';
+import { shownPhase } from '../../shared/domain/task/shown-phase.js';
 import type { Task } from '../../shared/domain/task/task.js';
 import type { SubmittedTrace } from '../../shared/domain/trace-context.js';
 import type { AttemptSpan, SentFacts, Tracing } from '../../shared/telemetry/tracing/tracing.js';
@@ -21,7 +22,7 @@ export function beginAttemptSpan(tracing: Tracing, { task, progress, trace }: At
     taskId: task.id,
     clientId: task.clientId,
     run,
-    phase,
+    phase: shownPhase(phase),
     attempt,
     isHttp: destination.type === 'http',
     method: destination.type === 'http' ? (destination.method ?? 'POST') : '',

@@ -10,6 +10,7 @@ import { flowDue, flowOf, type DefaultBrokers } from '../../shared/domain/flow/f
 import { decideAfterFault, decideOutcome, decideUnreadable, leftInHand, type Fetched, type Finding, type Outcome, type OutcomeRules } from '../../shared/domain/task/outcome.js';
 import { SealedTextError, type SecretBox } from '../../shared/domain/secrets/secret-box.js';
 import { TimeLimitReached, type Clock, type DeliveryResult, type Random } from '../../shared/domain/ports.js';
+import { shownPhase } from '../../shared/domain/task/shown-phase.js';
 import { openTask } from '../../shared/domain/task/task-secrets.js';
 import type { Task } from '../../shared/domain/task/task.js';
 import { spanOf, type SubmittedTrace } from '../../shared/domain/trace-context.js';
@@ -200,7 +201,7 @@ function logAttempt(delivery: Delivery & { readonly task: Task; readonly progres
     flow_key: task.flowKey === undefined ? undefined : shownFlowKey(task.flowKey, mask),
     trace_id: traceId,
     run: progress.run,
-    phase: progress.phase,
+    phase: shownPhase(progress.phase),
     attempt: progress.attempt,
     max_retries: task.retryPolicy.maxRetries,
     destination: flowOf(progress.phase === 'delivery' || task.deadDestination === undefined ? task.destination : task.deadDestination, undefined, defaultBrokers, mask).endpoint,

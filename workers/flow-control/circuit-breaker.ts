@@ -2,6 +2,7 @@ import { isOfOthers, type Flow } from '../../shared/domain/destinations/flow.js'
 import { deliveryError } from '../../shared/domain/errors.js';
 import { circuitThatWaits, endpointCircuitOf, keyIdOfCircuit, openedBy, openedByRetryAfter, placeOfCircuit, stateOfCircuit, type Circuit, type CircuitRules, type CircuitState, type LastProbe, type SendVerdict } from '../../shared/domain/flow/circuit.js';
 import type { DeliveryResult } from '../../shared/domain/ports.js';
+import { shownPhase, type ShownPhase } from '../../shared/domain/task/shown-phase.js';
 import type { Logger } from '../../shared/logging/logger.js';
 import type { FlowStore } from '../../shared/queue/flow/flow-store.js';
 import type { Controls } from './controls.js';
@@ -261,7 +262,7 @@ function isShut(state: CircuitState): boolean {
 }
 
 /** The names that `GET /destinations` has for it. */
-function printCircuit(name: string): { readonly destination: string; readonly host?: string; readonly of?: string; readonly phase?: string } {
+function printCircuit(name: string): { readonly destination: string; readonly host?: string; readonly of?: string; readonly phase?: ShownPhase } {
   const { of, phase, key, host } = placeOfCircuit(name);
-  return { destination: key, ...(of === 'endpoint' ? { host } : {}), ...(of === 'others' ? { of } : {}), ...(phase === 'dead' ? { phase } : {}) };
+  return { destination: key, ...(of === 'endpoint' ? { host } : {}), ...(of === 'others' ? { of } : {}), ...(phase === 'dead' ? { phase: shownPhase(phase) } : {}) };
 }

@@ -39,7 +39,7 @@ export function FailureGroups({ since, most }: { readonly since: string; readonl
       // The last group is of all that found no room of their own: no query finds them.
       const isRest = destination_key === null;
       // A dead letter went to another place than that of its task: only the newest of these tasks are known. An older process does not count them.
-      const deadLetters = (group.by_phase as Group['by_phase'] | undefined)?.dead ?? 0;
+      const deadLetters = (group.by_phase as Group['by_phase'] | undefined)?.dead_letter ?? 0;
       const hasOwn = !isRest && deadLetters < many;
       const q = hasOwn ? queryOf(group) : '';
       return html`<tr key=${nameOf(group)}>

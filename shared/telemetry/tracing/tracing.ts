@@ -1,3 +1,4 @@
+import type { ShownPhase } from '../../domain/task/shown-phase.js';
 import type { SubmittedTrace, TraceContext } from '../../domain/trace-context.js';
 
 /**
@@ -39,7 +40,7 @@ export interface TracedAttempt {
   readonly taskId: string;
   readonly clientId: string;
   readonly run: number;
-  readonly phase: 'delivery' | 'dead';
+  readonly phase: ShownPhase;
   /** From 0. */
   readonly attempt: number;
   readonly isHttp: boolean;

@@ -17,7 +17,7 @@ interface Group {
   readonly last_failed_at: string;
   readonly samples: readonly string[];
   readonly by_next: Readonly<Record<'retry' | 'dead_letter' | 'park', number>>;
-  readonly by_phase: Readonly<Record<'delivery' | 'dead', number>>;
+  readonly by_phase: Readonly<Record<'delivery' | 'dead_letter', number>>;
 }
 
 interface Failures {
@@ -84,7 +84,7 @@ for (const shards of [1, 4]) {
         ]);
         return seen;
       });
-      expect(found.groups.map(({ by_phase: byPhase }) => byPhase)).to.deep.equal([{ delivery: 4, dead: 0 }, { delivery: 1, dead: 2 }]);
+      expect(found.groups.map(({ by_phase: byPhase }) => byPhase)).to.deep.equal([{ delivery: 4, dead_letter: 0 }, { delivery: 1, dead_letter: 2 }]);
       const [missing, gone] = found.groups;
       expect(missing?.samples).to.have.members([retried.id, parked[1]?.id]);
       expect(gone?.samples).to.have.members([retried.id, parked[0]?.id]);

@@ -69,12 +69,12 @@ describe('createLogger', () => {
     const logger = createLogger(dev, lines);
     logger.attempt(() => ({ ...attempt, task_id: 'a', attempt: 0, outcome: 'delivered', code: undefined, http_status: 200, next_delay_ms: undefined, detail: undefined }));
     logger.attempt(() => attempt);
-    logger.attempt(() => ({ ...attempt, run: 2, phase: 'dead', attempt: 0, outcome: 'dead_lettered', code: undefined, http_status: 204, next_delay_ms: undefined, detail: undefined, late_ms: 90_000 }));
+    logger.attempt(() => ({ ...attempt, run: 2, phase: 'dead_letter', attempt: 0, outcome: 'dead_lettered', code: undefined, http_status: 204, next_delay_ms: undefined, detail: undefined, late_ms: 90_000 }));
     logger.flush();
     const [delivered, retry, dead] = lines.text.split('\n');
     expect(delivered).to.match(new RegExp(String.raw`${stamp}delivered a -> https://api\.example\.com/hook \(200, 17 ms\)$`));
     expect(retry).to.match(new RegExp(String.raw`${stamp}retry "order 1" -> https://api\.example\.com/hook \(500 http_server_error, "HTTP 500 \\"down\\"", 17 ms, attempt 2 of 5, again in 4 s\)$`));
-    expect(dead).to.match(new RegExp(String.raw`${stamp}dead_lettered "order 1" -> https://api\.example\.com/hook \(204, 17 ms, dead phase, attempt 0, run 2, 90 s late\)$`));
+    expect(dead).to.match(new RegExp(String.raw`${stamp}dead_lettered "order 1" -> https://api\.example\.com/hook \(204, 17 ms, dead letter, attempt 0, run 2, 90 s late\)$`));
   });
 
   it('says in dev which process writes, and in quotes what needs them', () => {
