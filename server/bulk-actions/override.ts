@@ -5,7 +5,7 @@ import { RequestError, type RefusalNotes } from '../../shared/domain/errors.js';
 import { destinationFields, type DestinationPlace } from '../../shared/domain/task/task-fields.js';
 import type { WireViolation } from '../../shared/wire/error.js';
 import type { ParseTask } from '../tasks/schema.js';
-import { hintInTask } from '../tasks/unknown-field.js';
+import { hintInTask, strangersIn } from '../tasks/unknown-field.js';
 
 /** A task that is right, so that what is wrong with it and a field of an override is wrong with that field. */
 const somePlace = { url: 'https://stand-in.invalid/' };
@@ -49,7 +49,12 @@ export function parseOverride(value: unknown, parseTask: ParseTask, faults: Over
 /** Without a type of its own it goes to tasks of any type, so one of the types at least has to take it. */
 function complaintsByType(place: DestinationPlace, wire: unknown, parseTask: ParseTask, faults: OverrideFault[]): Partial<Record<DestinationType, string>> {
   const byType = destinationTypeNames.map((type) => ({ type, found: faultsAt(place, type, wire, parseTask) }));
-  if (byType.every(({ found }) => found.length > 0)) faults.push(...(byType.toSorted((a, b) => a.found.length - b.found.length)[0]?.found ?? []));
+  if (byType.every(({ found }) => found.length > 0)) {
+    const names = isFields(wire) ? Object.keys(wire).slice(0, 1_000) : [];
+    // The type that was probably meant: it has the fewest faults, and of those the most of its fields.
+    const [meant] = byType.toSorted((a, b) => a.found.length - b.found.length || strangersIn(a.type, names) - strangersIn(b.type, names));
+    faults.push(...(meant?.found ?? []));
+  }
   return Object.fromEntries(byType.flatMap(({ type, found: [first] }) => (first === undefined ? [] : [[type, first.message]])));
 }
 

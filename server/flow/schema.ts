@@ -4,7 +4,7 @@ import type { FlowLimits } from '../../shared/domain/flow/flow-policy.js';
 import type { WireViolation } from '../../shared/wire/error.js';
 import { isReason, REASON_RULE } from '../http/asked-change.js';
 import { checkJsonDepth } from '../http/json-scan.js';
-import { didYouMean, lettersOf } from '../http/nearest-name.js';
+import { didYouMean, lettersOf, suggestionOf } from '../http/nearest-name.js';
 import { checkKeys, MAX_KEYS } from '../http/object-keys.js';
 import { parseInstant } from '../../shared/domain/parse-instant.js';
 import { shortViolations } from '../http/short-error.js';
@@ -23,6 +23,12 @@ interface WireLimits {
 const PAUSED_IS_ELSEWHERE = 'is not set with the limits: POST /destinations/:key/pause pauses, and POST /destinations/:key/resume sends again';
 /** Names for it that clients try, by their letters. */
 const PAUSE_WORDS: ReadonlySet<string> = new Set(['pause', 'paused', 'ispaused', 'resume', 'resumed', 'until']);
+
+/** Names of limits in other systems, by their letters. */
+const LIMIT_WORDS: ReadonlyMap<string, string> = new Map([
+  ...['rps', 'qps', 'tps', 'ratelimit', 'persecond', 'requestspersecond', 'maxrate', 'throughput'].map((word) => [word, 'rate'] as const),
+  ...['concurrency', 'parallelism', 'maxinflight', 'inflight', 'maxparallel', 'workers'].map((word) => [word, 'max_concurrency'] as const),
+]);
 
 /** A field that has nothing is null: null is the same as left out. */
 const limitsSchema = Joi.object<WireLimits>({
@@ -65,7 +71,9 @@ function violationOf({ type, path, message }: Joi.ValidationErrorItem): WireViol
   if (type === 'object.with') return { field: 'burst', message };
   const field = path.join('.');
   if (type !== 'object.unknown') return { field, message };
-  return { field, message: PAUSE_WORDS.has(lettersOf(field)) ? `${field} ${PAUSED_IS_ELSEWHERE}` : message + didYouMean(field, FIELDS) };
+  if (PAUSE_WORDS.has(lettersOf(field))) return { field, message: `${field} ${PAUSED_IS_ELSEWHERE}` };
+  const word = LIMIT_WORDS.get(lettersOf(field));
+  return { field, message: message + (word === undefined ? didYouMean(field, FIELDS) : suggestionOf([word])) };
 }
 
 /**

@@ -1,5 +1,6 @@
 import { RequestError } from '../../shared/domain/errors.js';
-import { didYouMean } from './nearest-name.js';
+import { fieldMeantBy } from '../../shared/domain/search/filter-fields.js';
+import { didYouMean, suggestionOf } from './nearest-name.js';
 
 /** The parameters behind `?`, by name. */
 export type Query = ReadonlyMap<string, string>;
@@ -81,6 +82,7 @@ function isKnown(name: string, known: readonly string[]): boolean {
 
 function hintFor(name: string, known: readonly string[]): string {
   if (known.length === 0) return ': none is taken';
-  const hint = didYouMean(name, known);
+  const meant = fieldMeantBy(name);
+  const hint = meant !== undefined && known.includes(meant) ? suggestionOf([meant]) : didYouMean(name, known);
   return hint === '' ? `; known: ${known.join(', ')}` : hint;
 }

@@ -7,10 +7,13 @@ import { lettersOf, nearestNames, suggestionOf } from '../http/nearest-name.js';
 const otherWords: ReadonlyMap<string, readonly string[]> = new Map([
   ['payload', ['message_data']],
   ['body', ['message_data']],
+  ['msg', ['message_data']],
   ['content', ['message_data']],
   ['value', ['message_data']],
   ['attempts', ['max_retries']],
   ['maxattempts', ['max_retries']],
+  ['retrycount', ['max_retries']],
+  ['retrylimit', ['max_retries']],
   ['backoff', ['base_delay']],
   ['interval', ['base_delay']],
   ['delayseconds', ['initial_delay']],
@@ -18,11 +21,15 @@ const otherWords: ReadonlyMap<string, readonly string[]> = new Map([
   ['retry', ['max_retries', 'base_delay']],
   ['retrypolicy', ['max_retries', 'base_delay']],
   ['urgent', ['is_priority']],
+  ['isurgent', ['is_priority']],
   ['tenant', ['client_id']],
   ['tenantid', ['client_id']],
   ['group', ['flow_key']],
   ['dlq', ['dead_destination']],
   ['deadletter', ['dead_destination']],
+  ['deadletterqueue', ['dead_destination']],
+  ['deadlettertopic', ['dead_destination']],
+  ['deadletterurl', ['dead_destination']],
   ['dest', ['destination']],
   ['target', ['destination']],
   ['endpoint', ['destination.url']],
@@ -67,6 +74,7 @@ function complaintAboutName(path: string, field: string, name: string, type: Des
  * @param allowed the fields that may stand there
  */
 export function hintInTask(name: string, allowed: readonly string[] = fieldsOfTask): string {
+  if (lettersOf(name) === 'idempotencykey') return allowed === fieldsOfTask ? ': Idempotency-Key is a header' : '';
   const isAllowed = (field: string): boolean => allowed.includes(field.split('.', 1)[0] ?? field);
   const words = (otherWords.get(lettersOf(name)) ?? []).filter(isAllowed);
   if (words.length > 0) return suggestionOf(words);
@@ -77,10 +85,18 @@ export function hintInTask(name: string, allowed: readonly string[] = fieldsOfTa
   return suggestionOf(nearestNames(name, fieldsOfDestinations).map((field) => `destination.${field}`));
 }
 
+/** How many of these names mean no field of a destination of the type, as far as one can tell: `uri` means `url`, of http. */
+export function strangersIn(type: DestinationType, names: readonly string[]): number {
+  const fields = fieldsOfType.get(type) ?? [];
+  return names.filter((name) => otherWordsInDestinations.get(type)?.has(lettersOf(name)) !== true && nearestNames(name, fields).length === 0).length;
+}
+
 function hintInDestination(name: string, place: string, type: DestinationType): string {
   const fields = fieldsOfType.get(type) ?? [];
   const word = otherWordsInDestinations.get(type)?.get(lettersOf(name));
   if (word !== undefined) return suggestionOf([word]);
+  const typeField = destinationFields.find(({ wire }) => wire === place)?.typeField;
+  if (name === 'type' && typeField !== undefined) return `: ${typeField} stands beside ${place}, not in it`;
   if (fieldsOfTask.includes(name)) return `: ${name} stands beside ${place}, not in it`;
   const others = destinationTypeNames.filter((other) => fieldsOfType.get(other)?.includes(name));
   if (others.length > 0) return `: it belongs to a destination of type ${others.join(' or ')}, and this one is ${type}`;

@@ -53,10 +53,74 @@ export function filterFieldNamed(name: string): FilterField | undefined {
   return Object.hasOwn(otherNames, name) ? otherNames[name] : undefined;
 }
 
+/** Words that other systems use, by their letters, and the fields that are meant here. */
+const otherWords: ReadonlyMap<string, FilterField> = new Map([
+  ['status', 'state'],
+  ['taskid', 'id'],
+  ['tenant', 'client_id'],
+  ['tenantid', 'client_id'],
+  ['group', 'flow_key'],
+  ['type', 'destination_type'],
+  ['host', 'destination_key'],
+  ['url', 'destination_key'],
+  ['topic', 'destination_key'],
+  ['endpoint', 'destination_key'],
+  ['error', 'error_code'],
+  ['code', 'error_code'],
+  ['statuscode', 'http_status'],
+  ['retries', 'attempts'],
+  ['reason', 'dead_reason'],
+  ['created', 'created_at'],
+  ['updated', 'updated_at'],
+]);
+
+/** The same for states. */
+const otherStates: ReadonlyMap<string, string> = new Map([
+  ['dead', 'dead_lettered'],
+  ['deadletter', 'dead_lettered'],
+  ['dlq', 'dead_lettered'],
+  ['failed', 'dead_lettered or parked'],
+  ['done', 'delivered'],
+  ['completed', 'delivered'],
+  ['succeeded', 'delivered'],
+  ['success', 'delivered'],
+  ['sent', 'delivered'],
+  ['pending', WAITING],
+  ['queued', WAITING],
+  ['delayed', WAITING],
+  ['active', 'delivering'],
+  ['running', 'delivering'],
+  ['sending', 'delivering'],
+]);
+
+/** The field that is meant by a word of other systems: `status` -> `state`. */
+export function fieldMeantBy(name: string): FilterField | undefined {
+  return otherWords.get(lettersOf(name));
+}
+
+/** @returns such as `: did you mean dead_lettered?`, or nothing when no value is near */
+export function hintForChoice(field: FilterField, text: string, choices: readonly string[]): string {
+  const letters = lettersOf(text);
+  const word = choices.find((each) => lettersOf(each) === letters) ?? (field === 'state' ? otherStates.get(letters) : undefined) ?? nearestOf(letters, choices);
+  return word === undefined ? '' : `: did you mean ${word}?`;
+}
+
 /** @returns such as `: did you mean client_id?`, or nothing when no name is near */
 export function hintForName(name: string): string {
-  const near = [...filterNames, 'data.<path>'].map((each) => ({ each, distance: editDistance(name.slice(0, 40).toLowerCase(), each) })).sort((a, b) => a.distance - b.distance)[0];
-  return near !== undefined && near.distance <= Math.max(1, Math.floor(near.each.length / 3)) ? `: did you mean ${near.each}?` : '';
+  const meant = fieldMeantBy(name) ?? nearestOf(name.slice(0, LONGEST).toLowerCase(), [...filterNames, 'data.<path>']);
+  return meant === undefined ? '' : `: did you mean ${meant}?`;
+}
+
+const LONGEST = 40;
+
+function lettersOf(text: string): string {
+  return text.slice(0, LONGEST).toLowerCase().replace(/[^a-z0-9]/g, '');
+}
+
+/** At most a third of its letters is wrong. */
+function nearestOf(text: string, known: readonly string[]): string | undefined {
+  const near = known.map((each) => ({ each, distance: editDistance(text, each) })).sort((a, b) => a.distance - b.distance)[0];
+  return near !== undefined && near.distance <= Math.max(1, Math.floor(near.each.length / 3)) ? near.each : undefined;
 }
 
 function isFilterField(name: string): name is FilterField {

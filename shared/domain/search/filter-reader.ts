@@ -1,6 +1,6 @@
 import { RequestError } from '../errors.js';
 import type { Bound, Condition, FilterValue, Range } from './condition.js';
-import { filterFieldNamed, filterFields, hintForName, type FilterField } from './filter-fields.js';
+import { filterFieldNamed, filterFields, hintForChoice, hintForName, type FilterField } from './filter-fields.js';
 import { parseNumber, parseTime, type ParsedBound } from './parse-bound.js';
 
 const MOST_VALUES = 50;
@@ -157,7 +157,7 @@ export class FilterReader {
     if (rule.kind === 'text') return { kind: 'text', text };
     if (rule.kind === 'choice') {
       const choice = rule.choices.find((each) => each === text);
-      if (choice === undefined) throw this.#fault(index, `${field} is one of ${rule.choices.join(', ')}`);
+      if (choice === undefined) throw this.#fault(index, `${field} is one of ${rule.choices.join(', ')}${hintForChoice(field, text, rule.choices)}`);
       return { kind: 'text', text: choice };
     }
     const bound = this.#bound(field, text, index);

@@ -69,7 +69,9 @@ describe('what an operator may set for a destination', () => {
 
   it('says where a destination is paused, and which name was probably meant', () => {
     expect(() => parseLimits({ paused: true })).to.throw(RequestError, 'POST /destinations/:key/pause');
-    expect(() => parseLimits({ raet: 1 })).to.throw(RequestError, 'raet is not allowed: did you mean rate?');
+    for (const [name, meant] of [['raet', 'rate'], ['rps', 'rate'], ['rate_limit', 'rate'], ['concurrency', 'max_concurrency'], ['maxInFlight', 'max_concurrency']] as const) {
+      expect(() => parseLimits({ [name]: 1 })).to.throw(RequestError, `${name} is not allowed: did you mean ${meant}?`);
+    }
   });
 
   it('says where a destination is paused for every name that clients try', () => {

@@ -21,6 +21,8 @@ describe('parseQuery', () => {
 
   const table: readonly (readonly [search: string, known: readonly string[], message: string, fields: readonly string[]])[] = [
     ['inlcude=x', ['include', 'limit'], 'the parameter "inlcude" is not known here: did you mean include?', ['inlcude']],
+    ['status=parked', ['state', 'http_status'], 'the parameter "status" is not known here: did you mean state?', ['status']],
+    ['status=x', ['http_status'], 'the parameter "status" is not known here: did you mean http_status?', ['status']],
     ['Limit=1', ['limit'], 'the parameter "Limit" is not known here: did you mean limit?', ['Limit']],
     ['zzzzzz=1', ['include', 'limit'], 'the parameter "zzzzzz" is not known here; known: include, limit', ['zzzzzz']],
     ['x=1', [], 'the parameter "x" is not known here: none is taken', ['x']],

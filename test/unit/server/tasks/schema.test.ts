@@ -505,6 +505,13 @@ describe('task schema: what it says to a newcomer', () => {
     ['delay_ms', { ...http, delay_ms: 1 }, 'delay_ms is not allowed: did you mean base_delay, initial_delay or max_delay?'],
     ['retryPolicy', { ...http, retryPolicy: {} }, 'retryPolicy is not allowed: did you mean max_retries or base_delay?'],
     ['deadLetter', { ...http, deadLetter: {} }, 'deadLetter is not allowed: did you mean dead_destination?'],
+    ['deadLetterQueue', { ...http, deadLetterQueue: 'q' }, 'deadLetterQueue is not allowed: did you mean dead_destination?'],
+    ['retry_count', { ...http, retry_count: 3 }, 'retry_count is not allowed: did you mean max_retries?'],
+    ['msg', { ...http, msg: 'x' }, 'msg is not allowed: did you mean message_data?'],
+    ['is_urgent', { ...http, is_urgent: true }, 'is_urgent is not allowed: did you mean is_priority?'],
+    ['idempotency_key', { ...http, idempotency_key: 'x' }, 'idempotency_key is not allowed: Idempotency-Key is a header'],
+    ['destination.type', { ...http, destination: { url: 'http://a/', type: 'http' } }, 'destination.type is not allowed: destination_type stands beside destination, not in it'],
+    ['dead_destination.type', { ...http, dead_destination: { url: 'http://a/', type: 'http' } }, 'dead_destination.type is not allowed: dead_destination_type stands beside dead_destination, not in it'],
     ['verbose', { ...http, verbose: true }, 'verbose is not allowed'],
     ['destination.uri', { ...http, destination: { uri: 'http://a/' } }, 'destination.uri is not allowed: did you mean url?'],
     ['destination.max_retries', { ...http, destination: { url: 'http://a/', max_retries: 1 } }, 'destination.max_retries is not allowed: max_retries stands beside destination, not in it'],
@@ -522,9 +529,9 @@ describe('task schema: what it says to a newcomer', () => {
 
   it('about unknown fields of an edit, of an override and of a test send, as far as the field that is meant may stand there', () => {
     const edit = (name: string) => (): unknown => readPatch({ [name]: 1 });
-    const override = (name: string) => (): unknown => {
+    const override = (name: string, value: unknown = 1) => (): unknown => {
       const faults: OverrideFault[] = [];
-      parseOverride({ [name]: 1 }, parse, faults);
+      parseOverride({ [name]: value }, parse, faults);
       throw new RequestError('invalid_request', faults.map(({ message }) => message).join());
     };
     const testSend = (name: string) => (): unknown => parseTestSend({ [name]: 1 }, 'id', parse);
@@ -533,8 +540,11 @@ describe('task schema: what it says to a newcomer', () => {
       [edit('contentType'), 'contentType is not allowed: did you mean destination.content_type?'],
       [edit('dlq'), 'dlq is not allowed: did you mean dead_destination?'],
       [edit('tenant'), 'tenant is not allowed'],
+      [edit('idempotency_key'), 'idempotency_key is not allowed'],
       [override('url'), 'override.url is not allowed: did you mean destination.url?'],
       [override('attempts'), 'override.attempts is not allowed: did you mean max_retries?'],
+      [override('destination', { uri: 'x' }), 'override.destination.url is required,override.destination.uri is not allowed: did you mean url?'],
+      [override('destination', { topics: 'x' }), 'override.destination.topic is required,override.destination.topics is not allowed: did you mean topic?'],
       [override('payload'), 'override.payload is not allowed'],
       [testSend('body'), 'body is not taken here: did you mean message_data?'],
       [testSend('topic'), 'topic is not taken here: did you mean destination.topic?'],
