@@ -31,6 +31,7 @@ import { timeCommands } from '../shared/redis/command-times.js';
 import { ReplicatedWrites } from '../shared/redis/replicated-writes.js';
 import { connectRedis, isCluster } from '../shared/redis/redis-connection.js';
 import { watchRedisPeers } from '../shared/redis/redis-peers.js';
+import { untilAnswered } from '../shared/redis/until-answered.js';
 import { checkRedisSettings, logConnectionChanges } from '../shared/redis/redis-watch.js';
 import { Metrics } from '../shared/telemetry/metrics.js';
 import type { Tracing } from '../shared/telemetry/tracing/tracing.js';
@@ -238,11 +239,12 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
     await access.admission;
     const shards = await queue.shards();
     await checkRedisSettings(redis, config.environment, logger);
+    const ofFleet = { what: 'what concerns the whole fleet (limits, pauses, credentials)', onWait, isStopped: isToldToStop };
     // Before the first task: what any process hides must not be named openly here.
-    await secretPaths.read();
+    await untilAnswered(() => secretPaths.read(), ofFleet);
     secretPaths.start();
     // None may be sent without the credentials of its destination either.
-    await credentials.start();
+    await untilAnswered(() => credentials.start(), ofFleet);
     if (isToldToStop()) return;
     flowControl = new FlowControl(queue.flowStore(), {
       rules: {
@@ -265,7 +267,8 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
       },
       spelled: (name) => spelledNow(name, { defaultBrokers, mask }),
     });
-    await flowControl.start();
+    const control = flowControl;
+    await untilAnswered(() => control.start(), ofFleet);
     const context = contextWith(flowControl);
     activityWriter.start();
     failureWriter.start();

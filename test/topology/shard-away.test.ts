@@ -182,6 +182,22 @@ describe('topology: a master of a Cluster is away, and none takes over', functio
     }
   });
 
+  for (const [name, way] of Object.entries(ways)) {
+    if (name === 'frozen' && profile.name !== 'long') continue;
+    it(`lets a worker that starts wait, and say for what, while the one is ${name} that has limits, pauses and credentials`, async () => {
+      const victim = await ownerOf('flow');
+      await way.away(victim);
+      const starting = new ServiceProcess('workers/main.js', { REDIS_MODE: 'cluster', REDIS_CLUSTER_ADDRS: cluster.addresses, QUEUE_PREFIX: service.prefix });
+      try {
+        await starting.hasWritten(/waits for a part of Redis what="what concerns the whole fleet/).finally(() => way.back(victim));
+        await starting.hasWritten(/worker is up/);
+      } finally {
+        await Promise.all([starting.stop(), cluster.isWhole()]);
+      }
+      expect(starting.lines.filter((line) => line.includes('waits for a part'))).to.have.lengthOf(1);
+    });
+  }
+
   describe('the one that has the access keys', () => {
     const bootstrap = `krs_boot_${'ab'.repeat(32)}`;
     const settings = (): Readonly<Record<string, string>> => ({ REDIS_MODE: 'cluster', REDIS_CLUSTER_ADDRS: cluster.addresses, AUTH: 'on', BOOTSTRAP_API_KEY: bootstrap });
