@@ -5,6 +5,7 @@ import { speaksTls } from '../tls/speaks-tls.js';
 import { TlsClient } from '../tls/tls-client.js';
 import { faultOfPort, redisFaultOf, refused, type RedisFault, type RedisRole } from './redis-fault.js';
 import { redisErrorCause, redisErrorCode } from './redis-error.js';
+import { faultOfKind, kindOf, NO_CLUSTER, NO_SENTINEL } from './wrong-mode.js';
 import { announcedName, rememberAnnouncedNames, tlsOptions, type RedisTlsClient } from './redis-tls.js';
 
 /** For one connection, and for one answer, ms. */
@@ -104,7 +105,9 @@ class Unfit extends Error {
 
 async function askForDatabase(redis: Redis, db: number): Promise<void> {
   // Redis begins with 0, and ioredis does not ask for it.
-  if (db !== 0) await redis.select(db).catch((error: unknown) => {
+  if (db !== 0) await redis.select(db).catch(async (error: unknown) => {
+    const kind = await kindOf(redis);
+    if (kind !== undefined) throw new Unfit(faultOfKind[kind]);
     // `DB index is out of range`, and what a node of a cluster answers, have no code of their own.
     throw redisErrorCode(error) === 'ERR' ? new Unfit(refused(`refuses database ${db}, check REDIS_DB: ${redisErrorCause(error)}`)) : error;
   });
@@ -112,15 +115,18 @@ async function askForDatabase(redis: Redis, db: number): Promise<void> {
 }
 
 async function askForMaster(sentinel: Redis, masterName: string): Promise<HostPort> {
-  const answer: unknown = await sentinel.call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', masterName);
+  const answer: unknown = await sentinel.call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', masterName).catch((error: unknown) => {
+    throw redisErrorCode(error) === 'ERR' ? new Unfit(NO_SENTINEL) : error;
+  });
   if (!Array.isArray(answer)) throw new Unfit(refused(`knows no master of the name ${masterName}, check REDIS_MASTER_NAME`));
   return { host: String(answer[0]), port: Number(answer[1]) };
 }
 
 async function askForMasters(redis: Redis): Promise<HostPort[]> {
-  // It is asked before: what a server without cluster support answers to CLUSTER has no code of its own.
+  // It is asked before: what a server without cluster support, or a sentinel, answers to CLUSTER has no code of its own.
   const info = await redis.info('cluster');
-  if (/^cluster_enabled:0/m.test(info)) throw new Unfit(refused('is no node of a cluster, check REDIS_MODE'));
+  if (/^cluster_enabled:0/m.test(info)) throw new Unfit(NO_CLUSTER);
+  if ((await kindOf(redis)) === 'sentinel') throw new Unfit(faultOfKind.sentinel);
   const ranges: unknown = await redis.cluster('SLOTS');
   // A client of the cluster asks for it before it is ready, and connects again when that is not allowed.
   await redis.cluster('INFO');

@@ -1,15 +1,19 @@
 import type { RedisConfig } from '../config/load.js';
 import { AlignedInterval } from '../lifecycle/aligned-timer.js';
+import { withinLimit } from '../lifecycle/time-limit.js';
 import type { Logger } from '../logging/logger.js';
 import { diagnoseRedis, type Diagnosis } from './diagnose-redis.js';
 import { isCluster, type RedisClient } from './redis-connection.js';
 import { refused } from './redis-fault.js';
+import { faultOfMode } from './wrong-mode.js';
 import { missingRights, type RightsProbe } from './redis-rights.js';
 
 const LOOK_EVERY_MS = 500;
 /** From one diagnosis to the next while no connection comes about, ms: at start, and after that. */
 const DIAGNOSE_AT_START_MS = 1_000;
 const DIAGNOSE_MS = 10_000;
+/** How long a start waits to be told what the server is, ms. */
+const MODE_WITHIN_MS = 3_000;
 /** The same fault of the same server is logged again after this time, ms. */
 const SAME_FAULT_MS = 60_000;
 
@@ -66,8 +70,17 @@ export class RedisAccess {
     }
     redis.once('ready', () => {
       this.#wasIn = true;
-      void this.#checkRights(probe);
+      void this.#checkServer(probe);
     });
+  }
+
+  async #checkServer(probe: RightsProbe): Promise<void> {
+    const { redis, config } = this;
+    // A client of a cluster becomes ready with nodes of one alone.
+    const fault = isCluster(redis) ? undefined : await withinLimit(faultOfMode(redis, probe.written), MODE_WITHIN_MS, () => new Error('no answer')).catch(() => undefined);
+    if (fault === undefined) return this.#checkRights(probe);
+    const server = config.mode === 'standalone' ? `${config.address.host}:${config.address.port}` : 'of the sentinels';
+    if (!this.#isClosed) this.#refuse(new RedisRefusedError(new Map([[server, fault]])));
   }
 
   async #checkRights(probe: RightsProbe): Promise<void> {

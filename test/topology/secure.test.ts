@@ -347,6 +347,34 @@ describe('topology: Redis with TLS and logins', function () {
     });
   });
 
+  it('ends a start that another REDIS_MODE is meant for, and says so', async () => {
+    const [alone, cluster] = await Promise.all([PrivateRedis.start(), RedisCluster.start({ masters: 3, replicas: 0 })]);
+    closing.push(() => alone.close(), () => cluster.close());
+    const sentinel = await Sentinel.start(alone.address, { quorum: 1 });
+    closing.push(() => sentinel.close());
+    const [node = ''] = cluster.nodes.map(({ address }) => printAddress(address));
+    const [plain, watcher] = [printAddress(alone.address), printAddress(sentinel.address)];
+    const bySentinels = (address: string): Settings => ({ REDIS_MODE: 'sentinel', REDIS_MASTER_NAME: MASTER_NAME, REDIS_SENTINEL_ADDRS: address });
+    const isNode = 'is a node of a cluster, and no Redis that stands alone: check REDIS_MODE';
+    const cases: readonly (readonly [settings: Settings, server: string, words: string])[] = [
+      ...cluster.nodes.map(({ address }) => [{ REDIS_ADDR: printAddress(address) }, printAddress(address), isNode] as const),
+      [{ REDIS_ADDR: node, REDIS_DB: '1' }, node, isNode],
+      [{ REDIS_ADDR: watcher }, watcher, 'is a sentinel, check REDIS_MODE'],
+      [{ REDIS_ADDR: watcher, REDIS_DB: '1' }, watcher, 'is a sentinel, check REDIS_MODE'],
+      [bySentinels(plain), plain, 'is no sentinel, check REDIS_MODE'],
+      [bySentinels(node), node, 'is no sentinel, check REDIS_MODE'],
+      [{ REDIS_MODE: 'cluster', REDIS_CLUSTER_ADDRS: watcher }, watcher, 'is a sentinel, check REDIS_MODE'],
+    ];
+    await Promise.all(cases.map(async ([settings, server, words]) => { expect(await connect(settings).refusal, JSON.stringify(settings)).to.include(`redis ${server} ${words}`); }));
+    const runs = ['server/main.js', 'workers/main.js'].map((entry) => new ServiceProcess(entry, { REDIS_ADDR: watcher, HTTP_HOST: '127.0.0.1', HTTP_PORT: '0' }));
+    const movingAway = new ServiceProcess('server/main.js', { REDIS_ADDR: plain, PREVIOUS_REDIS_ADDR: node, HTTP_HOST: '127.0.0.1', HTTP_PORT: '0' });
+    for (const run of [...runs, movingAway]) {
+      closing.push(() => run.kill());
+      expect(await run.ended(), run.output).to.equal(78);
+    }
+    expect(movingAway.output).to.include(`(PREVIOUS_REDIS_*): redis ${node} is a node of a cluster`);
+  });
+
   describe('a port that is not what it seems', () => {
     const modes: readonly (readonly [mode: string, settings: (address: string) => Settings])[] = [
       ['standalone', (address) => ({ REDIS_ADDR: address })],
