@@ -28,11 +28,30 @@ export async function readLaunchSettings(env) {
   try {
     const { http, shutdownDelayMs, shutdownTimeoutMs, telemetry } = loadConfig(env);
     const workers = variables.WORKERS.parse(env.WORKERS || variables.WORKERS.fallback);
+    const faults = faultsOfPorts({ httpPort: http.port, workerPort: telemetry.workerPort, workers });
+    if (faults.length > 0) throw new ConfigError(faults);
     return { httpHost: http.host, reachableHost: urlHost(http.host), httpPort: http.port, workers, shutdownMs: shutdownDelayMs + shutdownTimeoutMs, workerPort: telemetry.workerPort };
   } catch (error) {
     if (error instanceof ConfigError) throw new SetupError(error.message, { exitCode: EXIT_CONFIG });
     throw error;
   }
+}
+
+const LAST_PORT = 65_535;
+
+/**
+ * The API and each worker listen on a port of their own.
+ * @param {Pick<LaunchSettings, 'httpPort' | 'workerPort' | 'workers'>} settings
+ * @returns {string[]}
+ */
+function faultsOfPorts({ httpPort, workerPort, workers }) {
+  if (workerPort === 'off' || workerPort === 0) return [];
+  const last = workerPort + workers - 1;
+  const taken = workers === 1 ? `the worker listens on ${workerPort}` : `the ${workers} workers (WORKERS) listen on ${workerPort} to ${last}`;
+  return [
+    ...(last > LAST_PORT ? [`WORKER_HTTP_PORT="${workerPort}": ${taken}, and the last port is ${LAST_PORT}`] : []),
+    ...(httpPort >= workerPort && httpPort <= last ? [`WORKER_HTTP_PORT="${workerPort}": ${taken}, and the API on ${httpPort} (HTTP_PORT)`] : []),
+  ];
 }
 
 /**
