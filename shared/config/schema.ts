@@ -316,7 +316,7 @@ export const variables = {
     'HTTP hosts whose paths are secret: every segment of them is shown as a hash. On other hosts only a segment of 20 characters or more that mixes letters and digits is. What one process lists, all hide, for an hour longer than it runs; `GET /stats` says where they differ.',
   ),
   FLOW_CIRCUIT: oneOf(['on', 'off'], 'on', 'Circuit breakers of endpoints and hosts, slow start, and Retry-After for all tasks of an endpoint. `off`: every task is sent as its own policy says.'),
-  FLOW_CIRCUIT_FAILURES: integer(2, 10_000, '30', 'Failures in a row, of different tasks, that open the circuit of an endpoint or a host. A 500 counts for a quarter of one: it may be about the message.'),
+  FLOW_CIRCUIT_FAILURES: integer(2, 10_000, '30', 'Failures in a row that open the circuit of an endpoint or a host. Those of one task right behind each other count once. A 500 counts for a quarter of one: it may be about the message.'),
   FLOW_CIRCUIT_COOL_DOWN: duration('2s', 'From the opening of a circuit to its first probe; doubles with each probe that fails.', { min: 100, max: 3_600_000 }),
   FLOW_CIRCUIT_MAX_COOL_DOWN: duration('30s', 'Cap on that time, and on a Retry-After that holds back all tasks of a destination.', { min: 100, max: 3_600_000 }),
   FLOW_CIRCUIT_MAX_OPEN: duration('15m', 'Open for that long, tasks are sent again and their attempts count, so that a dead receiver leads to dead letters.'),
