@@ -32,12 +32,18 @@ export function defaultBrokersOf(brokers: readonly { readonly host: string; read
  * | any, with flow_key `tenant-7` | `tenant-7` | as above |
  * | any, with flow_key `https://API.example.com/x` | `https://api.example.com/x` | as above |
  * | any, with flow_key `//user:password@host/x` | `//host/x` | as above |
+ * | any, with a flow_key that is the name of its own host | as without one | as above |
  *
  * Never throws: a url that is none fails when it is sent.
  */
 export function flowOf(destination: Destination, flowKey: string | undefined, defaultBrokers: DefaultBrokers = NONE, mask: PathMask = defaultPathMask): Flow {
   const flow = rowOf(destination.type).flow(destination, defaultBrokers, mask);
-  return flowKey === undefined ? flow : flowNamed(canonicalName(flowKey, defaultBrokers, mask), flow.host, { endpoint: flow.endpoint });
+  return flowKey === undefined ? flow : underName(flow, canonicalName(flowKey, defaultBrokers, mask));
+}
+
+/** What was set for the host holds for its endpoints anyway. Under the name of the host these tasks would be taken for "the others" of it, and stop them. */
+function underName(flow: Flow, name: string): Flow {
+  return name === flow.host ? flow : flowNamed(name, flow.host, { endpoint: flow.endpoint });
 }
 
 /** What names of destinations are spelled by. */
@@ -58,7 +64,8 @@ export function endpointOf({ host, path }: { readonly host: string; readonly pat
 export function flowOfEndpoint(stored: { readonly host: string; readonly path: string }, name: string | undefined, rules: NameRules): Flow {
   const { defaultBrokers, mask } = rules;
   const endpoint = endpointOf(stored, rules);
-  return flowNamed(name === undefined ? endpoint : canonicalName(name, defaultBrokers, mask), canonicalName(stored.host, defaultBrokers, mask), { endpoint });
+  const flow = flowNamed(endpoint, canonicalName(stored.host, defaultBrokers, mask));
+  return name === undefined ? flow : underName(flow, canonicalName(name, defaultBrokers, mask));
 }
 
 /**

@@ -167,9 +167,10 @@ local function flowOfJob(packed, failure, attemptsMade)
   local fields = unpackSearchFields(packed)
   if not fields or phaseOf(failure, attemptsMade) ~= 'delivery' then return nil end
   local host, flowKey, flowName = canonical(fields[4]), fields[6], fields[7]
-  local endpoint = host .. fields[5]
-  if flowKey == '' then return {endpoint .. '\\n' .. host, endpoint, host, false} end
-  return {canonical(flowName == '' and flowKey or flowName) .. '\\n' .. host, endpoint, host, true}
+  local endpoint, name = host .. fields[5], canonical(flowName == '' and flowKey or flowName)
+  -- As in flowOf of flow-key.ts.
+  if flowKey == '' or name == host then return {endpoint .. '\\n' .. host, endpoint, host, false} end
+  return {name .. '\\n' .. host, endpoint, host, true}
 end
 `;
 

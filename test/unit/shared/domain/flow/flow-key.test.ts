@@ -18,6 +18,9 @@ describe('flowOf', () => {
     ['a path as WHATWG writes it', http('http://host/a/../b c%41/%2f'), undefined, 'http://host/b%20c%41/%2f', 'http://host'],
     ['no secret of a path', http('https://hooks.slack.com/T1'), undefined, 'https://hooks.slack.com/*1f93603db53bfad5c92390f735d0cbb8', 'https://hooks.slack.com'],
     ['a flow_key splits an origin', http('http://host/a'), 'tenant-7', 'tenant-7', 'http://host'],
+    ['a flow_key that is the name of its host is none', http('http://host/a'), 'HTTP://Host', 'http://host/a', 'http://host'],
+    ['one that is the name of another host is one', http('http://host/a'), 'http://other', 'http://other', 'http://host'],
+    ['one that is the name of its cluster is none', kafka('orders', 'broker-1'), 'kafka://Broker-1:9092', 'kafka://broker-1:9092/orders', 'kafka://broker-1:9092'],
     ['no url at all', http('nonsense'), undefined, 'http://invalid', 'http://invalid'],
     ['a topic', kafka('orders', 'broker-1'), undefined, 'kafka://broker-1:9092/orders', 'kafka://broker-1:9092'],
     ['another topic of the same cluster fails with it', kafka('bills', 'broker-1'), undefined, 'kafka://broker-1:9092/bills', 'kafka://broker-1:9092'],
@@ -131,11 +134,11 @@ describe('isNamedByDestination', () => {
   const cases: readonly (readonly [name: string, destination: Destination, flowKey: string | undefined, expected: boolean])[] = [
     ['an endpoint', http('https://a/hook'), undefined, true],
     ['a topic', kafka('orders', 'broker-1'), undefined, true],
-    ['a flow_key that is the origin', http('https://a/hook'), 'https://A', false],
+    ['a flow_key that is the origin, which is none', http('https://a/hook'), 'https://A', true],
     ['a flow_key that is an endpoint of it', http('https://a/hook'), 'https://A/x', true],
     ['a flow_key that is the topic', kafka('orders', 'broker-1'), 'kafka://broker-1:9092/orders', true],
     ['a flow_key', http('https://a/hook'), 'tenant-7', false],
-    ['a flow_key that is the cluster', kafka('orders', 'broker-1'), 'kafka://broker-1:9092', false],
+    ['a flow_key that is the cluster, which is none', kafka('orders', 'broker-1'), 'kafka://broker-1:9092', true],
     ['a flow_key that is another origin', http('https://a/hook'), 'https://b', false],
   ];
   for (const [name, destination, flowKey, expected] of cases) {
