@@ -4,10 +4,12 @@ import { flowKeys } from '../../shared/queue/names.js';
 import { jobField } from '../../shared/queue/engine/job-fields.js';
 import { eventually } from '../support/eventually.js';
 import { freezeProcess } from '../support/freeze-process.js';
+import { printAddress, testRedisAddress } from '../support/redis.js';
 import { createReceiver, type Behaviour, type Receiver } from '../support/receiver.js';
 import { connect } from '../support/service-in-process.js';
 import { Service, type ServiceProcess } from '../support/service.js';
 import { shardKeys } from '../support/shard-keys.js';
+import { SlowLink } from '../support/slow-link.js';
 import { httpTask, submitNew, waitForState, type WireTask } from '../support/tasks.js';
 
 /** A test that waits for the locks fails by its time limit. */
@@ -80,8 +82,15 @@ describe('e2e: a worker that is killed', () => {
     await eventually(() => { expect(service.output, 'of the worker or the API').to.match(/a worker is gone.*tasks=20/); });
   }).timeout(60_000);
 
-  it('alone is found out by the API, and the worker that takes its place sends its tasks again', async () => {
-    const { worker, tasks } = await heldBy(service.startWorker(), 5, '/alone');
+  it('alone is found out by the API, whose first look at the connections has failed, and the worker that takes its place sends its tasks again', async () => {
+    const link = await SlowLink.to(testRedisAddress());
+    await service.server.stop();
+    await service.startServer({ REDIS_ADDR: printAddress(link.address) });
+    link.cutAt = '\r\nLIST\r\n';
+    const started = await service.startWorker();
+    await eventually(() => { expect(link.cutAt, 'it has looked').to.equal(undefined); });
+    await eventually(async () => { expect((await fetch(`${service.baseUrl}/readyz`)).status).to.equal(200); });
+    const { worker, tasks } = await heldBy(Promise.resolve(started), 5, '/alone');
     await reportsFor(worker, 2_500);
     await worker.kill();
     const next = await service.startWorker();
@@ -93,6 +102,8 @@ describe('e2e: a worker that is killed', () => {
     }
     expect(service.output).to.match(/a worker is gone.*tasks=5/);
     expect(next.output).to.not.contain('a worker is gone');
+    await service.close();
+    await link.close();
   }).timeout(60_000);
 
   it('with the probe of an open circuit in its hands lets another worker probe as soon as its tasks are taken', async () => {

@@ -9,6 +9,8 @@ export class SlowLink {
   readonly #server = createServer((near) => this.#join(near));
   /** Of each chunk, each way, in milliseconds. Infinity: none arrives, on new connections neither; `cut` them behind it. */
   delayMs = 0;
+  /** The next connection whose client sends this is reset, and what it has sent does not arrive. undefined: none, or it has been. */
+  cutAt: string | undefined;
 
   private constructor(private target: RedisAddress) {}
 
@@ -60,6 +62,11 @@ export class SlowLink {
       });
       from.on('data', (chunk) => {
         if (this.delayMs === Infinity) return;
+        if (from === near && this.cutAt !== undefined && chunk.includes(this.cutAt)) {
+          this.cutAt = undefined;
+          near.resetAndDestroy();
+          return;
+        }
         // Timers of one length fire in order: no chunk overtakes another.
         setTimeout(() => {
           if (!this.#forgotten.has(from)) to.write(chunk);

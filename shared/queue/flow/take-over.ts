@@ -10,14 +10,13 @@ import { takeOver } from '../engine/take-over.js';
 import type { RedisClient } from '../../redis/redis-connection.js';
 import { connectionNames, readMasters } from '../../redis/redis-masters.js';
 import type { FlowStore } from './flow-store.js';
+import { ListingTurns } from './listing-turns.js';
 
 const LOOK_EVERY_MS = 500;
 /** After a failure, ms. Each look writes, and a write that Redis refuses may cost a connection and a log line. */
 const LOOK_AFTER_FAILURE_MS = 5_000;
 /** A question that has no answer after this time, ms, counts as a break. */
 const ANSWERED_WITHIN_MS = 2_000;
-/** How often the API lists the connections while it has not seen those of a new worker, ms. */
-const LIST_EVERY_MS = 1_000;
 /** How long the API looks at a worker that is silent and still connected, ms. */
 const API_LOOKS_FOR_MS = 60_000;
 /** The pause between two steps, so that other commands get their turn. */
@@ -53,10 +52,9 @@ export class TakeOver {
   #life: WorkerLife | undefined;
   /** The dead workers whose tasks were taken, and when each reported last. */
   readonly #done = new Map<string, number>();
-  #mayList = true;
-  /** Of an API: the workers whose connections it has seen, and when it listed them last, monotonic ms. */
+  readonly #listing = new ListingTurns();
+  /** Of an API: the workers whose connections it has seen. It lists them while there is one that it has not seen. */
   readonly #seen = new Set<string>();
-  #listedAt = -Infinity;
 
   constructor(private readonly options: TakeOverOptions) {}
 
@@ -103,8 +101,8 @@ export class TakeOver {
     for (const name of this.#seen) if (!workers.some((each) => each.name === name)) this.#seen.delete(name);
     // One without a life is of a version whose tasks are never taken early.
     const isNew = workers.some(({ name, life, reportedAt }) => life !== undefined && now - reportedAt < SILENT_AFTER_MS && !this.#seen.has(name));
-    if (!isNew || !this.#mayList || performance.now() - this.#listedAt < LIST_EVERY_MS) return;
-    this.#listedAt = performance.now();
+    if (!isNew || !this.#listing.isDue(performance.now())) return;
+    this.#listing.begin(performance.now());
     const names = await this.#connectionNames();
     for (const { name } of workers) if (names !== undefined && this.options.shards.every((shard) => names.has(connectionNameIn(shard, name)))) this.#seen.add(name);
   }
@@ -122,16 +120,16 @@ export class TakeOver {
     }
   }
 
-  /** @returns undefined where Redis does not show them, so that no worker can be known to be gone */
+  /** @returns undefined where Redis does not show them, or not now, so that no worker can be known to be gone */
   async #connectionNames(): Promise<ReadonlySet<string> | undefined> {
     const { redis, shards, self, logger } = this.options;
     try {
       const names = await connectionNames(redis);
+      this.#listing.succeeded();
       // They are worth something only if they show us as well.
       return self === undefined || shards.every((shard) => names.has(connectionNameIn(shard, self.workerName))) ? names : undefined;
     } catch (error) {
-      if (this.#mayList) logger.warn('Redis does not show its connections: the tasks of a worker that was killed come back when their locks lapse, not sooner', { error: printError(error) });
-      this.#mayList = false;
+      if (this.#listing.failed(error, performance.now())) logger.warn('Redis does not show its connections: the tasks of a worker that was killed come back when their locks lapse, not sooner', { error: printError(error) });
       return undefined;
     }
   }
