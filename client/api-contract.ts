@@ -1295,6 +1295,7 @@ export interface components {
             readonly checks: {
                 readonly redis: "ok" | "failed" | "refused";
                 readonly fleet?: "failed" | "refused";
+                readonly previous?: "failed" | "refused";
             };
             readonly shards_away?: components["schemas"]["ShardsAway"];
         };

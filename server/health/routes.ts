@@ -53,21 +53,21 @@ export const healthRoutes: readonly Route<HealthParts>[] = [
     operationId: 'readyz',
     metricLabel: '/readyz',
     handle: async (_context, { queue, isStopping }) => {
-      const { result: redis, shardsAway, fleet = 'ok' } = await check(queue.pingWrite().then(whatIsAccepted));
+      const { result: redis, shardsAway, fleet = 'ok', previous = 'ok' } = await check(queue.pingWrite().then(whatIsAccepted));
       // Tasks can be taken without it, as long as the keys of their senders are known.
-      const facts = { checks: { redis, ...(fleet === 'ok' ? {} : { fleet }) }, ...awayFacts(shardsAway) };
+      const facts = { checks: { redis, ...(fleet === 'ok' ? {} : { fleet }), ...(previous === 'ok' ? {} : { previous }) }, ...awayFacts(shardsAway) };
       if (isStopping()) return jsonAnswer(503, { status: 'stopping', ...facts });
       // One shard that is away must not take all replicas of the API out of service: the others work.
-      const isReady = redis === 'ok';
+      const isReady = redis === 'ok' && previous === 'ok';
       return jsonAnswer(isReady ? 200 : 503, { status: isReady ? 'ready' : 'not_ready', ...facts });
     },
   },
 ];
 
 /** Where REDIS_MIN_REPLICAS is not met nothing is accepted, as where writes are refused. */
-function whatIsAccepted({ shardsAway, shardsRefusing, shardsUnreplicated, isAnyAccepting, fleet }: PingedWrites): Checked {
+function whatIsAccepted({ shardsAway, shardsRefusing, shardsUnreplicated, isAnyAccepting, fleet, previous = 'ok' }: PingedWrites): Checked {
   // With all refused there is nothing more to say.
-  return isAnyAccepting ? { result: 'ok', shardsAway: [...shardsAway, ...shardsRefusing, ...shardsUnreplicated], fleet: fleet === 'unreplicated' ? 'refused' : fleet } : { result: 'refused', shardsAway };
+  return isAnyAccepting ? { result: 'ok', shardsAway: [...shardsAway, ...shardsRefusing, ...shardsUnreplicated], fleet: fleet === 'unreplicated' ? 'refused' : fleet, previous } : { result: 'refused', shardsAway, previous };
 }
 
 interface Checked {
@@ -75,6 +75,8 @@ interface Checked {
   readonly shardsAway: readonly string[];
   /** What stands once for the whole fleet: keys, sessions, limits. */
   readonly fleet?: CheckResult;
+  /** The store that the service moves away from, without which nothing new is accepted. */
+  readonly previous?: CheckResult;
 }
 
 async function check(ping: Promise<Pick<Checked, 'shardsAway'> & Partial<Checked>>): Promise<Checked> {

@@ -33,6 +33,8 @@ export interface StatusFacts {
   readonly shardsUnreplicated: readonly string[];
   /** false: the part of a Cluster with what concerns the whole fleet answers, and takes no writes, or has fewer replicas in step than REDIS_MIN_REPLICAS. */
   readonly isFleetAccepting: boolean;
+  /** false: the store that the service moves away from cannot be read. */
+  readonly isPreviousRead: boolean;
   readonly isRedisAboveMark: boolean;
   /** Share of Redis' memory; undefined: it has no limit, or has not told. */
   readonly usedRatio: number | undefined;
@@ -68,9 +70,10 @@ function isDownFor(code: ReasonCode, { counts, takesWrites }: StatusFacts): bool
 
 /** One row for each code: its sentence, or undefined when all is well. */
 const rules = {
-  redis_unavailable: ({ counts, workers, takesWrites, shards, shardsAway, shardsUnreplicated, isFleetAccepting }) => {
+  redis_unavailable: ({ counts, workers, takesWrites, shards, shardsAway, shardsUnreplicated, isFleetAccepting, isPreviousRead }) => {
     if (counts === undefined) return 'Redis does not answer: no task is taken, and none is sent. What was accepted is kept by Redis';
     if (!takesWrites) return 'Redis answers, and takes no writes: no task is taken, and none is sent';
+    if (!isPreviousRead) return 'the old Redis (PREVIOUS_REDIS_ADDR) cannot be read: no task is taken, because it may know the id. What was accepted before is sent';
     if (shardsUnreplicated.length > 0) {
       const where = shardsUnreplicated.length + shardsAway.length >= shards ? 'Redis has' : `${shardsUnreplicated.length} of ${shards} shards (${namesIn(shardsUnreplicated)}) have`;
       return `${where} fewer replicas in step than REDIS_MIN_REPLICAS: new tasks and changes are refused there (503 redis_unavailable), and deliveries go on`;

@@ -105,6 +105,7 @@ export class StatusReader {
       takesWrites: writes.isTaken,
       shardsUnreplicated: writes.shardsUnreplicated,
       isFleetAccepting: writes.isFleetAccepting,
+      isPreviousRead: writes.isPreviousRead,
       isRedisAboveMark: memory.isAboveMark,
       usedRatio: memory.usedRatio,
     });
@@ -155,13 +156,14 @@ interface Writes extends Pick<PingedWrites, 'shardsAway' | 'shardsRefusing' | 's
   readonly isTaken: boolean;
   /** One that does not answer is told by what it does not say. */
   readonly isFleetAccepting: boolean;
+  readonly isPreviousRead: boolean;
 }
 
 async function tryWrites(queue: Pick<TaskQueue, 'pingWrite'>): Promise<Writes> {
   try {
-    const { shardsAway, shardsRefusing, shardsUnreplicated, fleet } = await withinLimit(queue.pingWrite(), LIMIT_MS, () => new Error(`no answer within ${LIMIT_MS} ms`));
-    return { isTaken: true, shardsAway, shardsRefusing, shardsUnreplicated, isFleetAccepting: fleet === 'ok' || fleet === 'failed' };
+    const { shardsAway, shardsRefusing, shardsUnreplicated, fleet, previous = 'ok' } = await withinLimit(queue.pingWrite(), LIMIT_MS, () => new Error(`no answer within ${LIMIT_MS} ms`));
+    return { isTaken: true, shardsAway, shardsRefusing, shardsUnreplicated, isFleetAccepting: fleet === 'ok' || fleet === 'failed', isPreviousRead: previous === 'ok' };
   } catch (error) {
-    return { isTaken: !(error instanceof RequestError && error.code === 'redis_refused'), shardsAway: [], shardsRefusing: [], shardsUnreplicated: [], isFleetAccepting: true };
+    return { isTaken: !(error instanceof RequestError && error.code === 'redis_refused'), shardsAway: [], shardsRefusing: [], shardsUnreplicated: [], isFleetAccepting: true, isPreviousRead: true };
   }
 }

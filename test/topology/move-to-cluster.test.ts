@@ -99,7 +99,18 @@ describe('topology: from one Redis to a Cluster, without a stop', function () {
     expect((await call(before.baseUrl, '/tasks/new')).status).to.equal(404);
     for (const [method, path] of [['GET', ''], ['DELETE', ''], ['POST', '/retry']] as const) expect((await call(after.baseUrl, `/tasks/nowhere${path}`, { method })).status, method).to.equal(404);
 
+    const ready = async (): Promise<unknown> => {
+      const { status, body: { checks } } = await call(after.baseUrl, '/readyz');
+      return [status, checks];
+    };
+    expect(await ready()).to.deep.equal([200, { redis: 'ok' }]);
     await old.kill();
+    await eventually(async () => { expect(await ready()).to.deep.equal([503, { redis: 'ok', previous: 'failed' }]); });
+    await eventually(async () => {
+      const { status, reasons } = (await call(after.baseUrl, '/status')).body as { readonly status: string; readonly reasons: readonly { readonly code: string; readonly message: string }[] };
+      const said = reasons.filter(({ code }) => code === 'redis_unavailable').map(({ message }) => message.split(':')[0]);
+      expect([status, said]).to.deep.equal(['down', ['the old Redis (PREVIOUS_REDIS_ADDR) cannot be read']], 'no worker runs here');
+    });
     await eventually(async () => { expect(await post(after.baseUrl, 'unknown', later)).to.deep.include({ status: 503 }); });
     expect((await call(after.baseUrl, '/tasks/new')).status, 'of the new store').to.equal(200);
   });

@@ -62,6 +62,8 @@ export interface PingedWrites {
   readonly isAnyAccepting: boolean;
   /** What stands once for the whole fleet, such as keys and limits. */
   readonly fleet: FleetCheck;
+  /** Whether the store that the service moves away from can be read: nothing new is accepted without it. Left out where there is none. */
+  readonly previous?: 'ok' | 'failed' | 'refused';
 }
 
 function isOutage(error: unknown): boolean {

@@ -1,4 +1,5 @@
-import { TaskQueue, type TaskQueueOptions } from './task-queue.js';
+import { RequestError } from '../../domain/errors.js';
+import { TaskQueue, type PingedWrites, type TaskQueueOptions } from './task-queue.js';
 
 /**
  * The tasks of two stores, while a service moves from one Redis to another: both are read, new tasks go to the new one, and the workers of
@@ -40,9 +41,20 @@ export class TwoStoresQueue extends TaskQueue {
     return elsewhere(await super.retryNow(...asked), () => this.previous.retryNow(...asked));
   }
 
+  /** The old store has to be read alone: an id that it does not know goes to the new one. */
+  override async pingWrite(): Promise<PingedWrites> {
+    const [own, previous] = await Promise.all([super.pingWrite(), this.previous.ping().then(() => 'ok' as const, failureOf)]);
+    return { ...own, previous };
+  }
+
   override async close(): Promise<void> {
     await Promise.all([super.close(), this.previous.close()]);
   }
+}
+
+function failureOf(error: unknown): 'failed' | 'refused' {
+  if (!(error instanceof RequestError)) throw error;
+  return error.code === 'redis_refused' ? 'refused' : 'failed';
 }
 
 async function elsewhere<T extends { readonly kind: string }>(here: T, ask: () => Promise<T>): Promise<T> {

@@ -8,7 +8,7 @@ const counts: TaskCounts = {
   ...{ waiting: 0, due: 0, sending: 0, ended: 0, deadLettered: 0, parked: 0, unreadable: 0 },
   ...{ scheduled: 0, retrying: 0, deadLettering: 0, cancelled: 0, held: [], isHeldExact: true, oldestDueMs: undefined },
 };
-const well: StatusFacts = { counts, held: NOTHING_HELD, shardsAway: [], shardsRefusing: [], shards: 3, workers: 2, openCircuits: [], paused: [], takesWrites: true, shardsUnreplicated: [], isFleetAccepting: true, isRedisAboveMark: false, usedRatio: 0.3 };
+const well: StatusFacts = { counts, held: NOTHING_HELD, shardsAway: [], shardsRefusing: [], shards: 3, workers: 2, openCircuits: [], paused: [], takesWrites: true, shardsUnreplicated: [], isFleetAccepting: true, isPreviousRead: true, isRedisAboveMark: false, usedRatio: 0.3 };
 const away: StatusFacts = { ...well, counts: undefined, held: undefined, workers: undefined, usedRatio: undefined };
 
 describe('the status of the service', () => {
@@ -20,6 +20,7 @@ describe('the status of the service', () => {
   const cases: readonly (readonly [string, Partial<StatusFacts>, 'degraded' | 'down', string, string])[] = [
     ['Redis is away', away, 'down', 'redis_unavailable', 'Redis does not answer: no task is taken, and none is sent. What was accepted is kept by Redis'],
     ['Redis takes no writes', { takesWrites: false }, 'down', 'redis_unavailable', 'Redis answers, and takes no writes: no task is taken, and none is sent'],
+    ['the old Redis is away', { isPreviousRead: false }, 'degraded', 'redis_unavailable', 'the old Redis (PREVIOUS_REDIS_ADDR) cannot be read: no task is taken, because it may know the id. What was accepted before is sent'],
     ['no master has enough replicas', { shardsUnreplicated: ['deliver-0', 'deliver-1', 'deliver-2'] }, 'degraded', 'redis_unavailable', 'Redis has fewer replicas in step than REDIS_MIN_REPLICAS: new tasks and changes are refused there (503 redis_unavailable), and deliveries go on'],
     ['one master has too few replicas', { shardsUnreplicated: ['deliver-1'] }, 'degraded', 'redis_unavailable', '1 of 3 shards (deliver-1) have fewer replicas in step than REDIS_MIN_REPLICAS: new tasks and changes are refused there (503 redis_unavailable), and deliveries go on'],
     ['only the part with the reports is away', { workers: undefined, held: undefined }, 'degraded', 'redis_unavailable', 'the part of Redis that holds limits, circuits and the reports of workers does not answer'],
