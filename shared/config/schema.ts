@@ -274,7 +274,7 @@ export const variables = {
     },
     'a number above 0, at most 1',
     '0.85',
-    "Share of Redis' maxmemory above which submissions are refused (503 `redis_full`), so that deliveries can go on.",
+    "Share of Redis' maxmemory above which submissions are refused (503 `redis_full`), so that deliveries can go on. On a Cluster the fullest master counts, for the ids of all shards.",
   ),
 
   SHARDS: integer(1, MOST_SHARDS, undefined, 'Number of queues over which tasks are spread by id. Default: 16 in mode cluster, else 1. It is stored in Redis with the first start, and cannot be changed after that: see SCALING.md.'),

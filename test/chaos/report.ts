@@ -26,6 +26,9 @@ for less than a millisecond. Unless REDIS_MIN_REPLICAS is set, the service does 
 Before our processes left the old master early, a planned failover lost 811 of 7,767 acknowledged tasks, and sent 811 twice; with
 ioredis' own detection 288. Deliveries that were recorded only on a lost master are made again.
 
+On a Cluster the audit stands in one slot, and no change is made that cannot be written down first ([SECURITY.md](SECURITY.md#what-a-refusal-tells)): while the master of that slot is away or takes no
+writes, \`DELETE\`, \`PATCH\` and \`retry\` of tasks are 503 for the ids of all shards. Submissions, reads and deliveries of the other shards go on.
+
 ## What each setting survives
 
 Acknowledged tasks that were lost, in the scenarios of test/topology/min-replicas.test.ts and of the table above: a master with one replica,
