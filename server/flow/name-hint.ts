@@ -3,6 +3,7 @@ import { complaintAboutTopic, DEFAULT_CLUSTER, KAFKA_SCHEME } from '../../shared
 import { hostOfName } from '../../shared/domain/flow/flow-key.js';
 import { EVERYTHING } from '../../shared/domain/flow/flow-policy.js';
 import { idOfKey } from '../../shared/wire/destination-id.js';
+import { nearestName } from '../http/nearest-name.js';
 
 /** `kafka://broker-1:9092`, `kafka://::1:9092` */
 const BROKER = /^kafka:\/\/.+:[1-9]\d{0,4}$/;
@@ -13,14 +14,15 @@ const BROKER = /^kafka:\/\/.+:[1-9]\d{0,4}$/;
  *
  * @param name   as canonicalName spells it
  * @param isSeen has something been sent to the name lately, or does something wait for it?
+ * @param seen   such names; they are read only where no other hint is at hand
  */
-export function hintForName(name: string, isSeen: (name: string) => boolean): string | null {
+export function hintForName(name: string, isSeen: (name: string) => boolean, seen: () => Iterable<string>): string | null {
   if (name === EVERYTHING || isSeen(name)) return null;
   const complaint = complaintAbout(name);
   if (complaint !== undefined) return `${complaint}: only a flow_key can be called ${name}, and no task with it has been seen lately`;
   const host = hostOfName(name);
-  if (host === undefined) return hintForFlowKey(name);
-  if (host === name || !isSeen(host)) return null;
+  if (host === undefined) return hintForFlowKey(name, isSeen);
+  if (host === name || !isSeen(host)) return hintForUnseenHost(name, host, seen());
   return `no task for ${name} has been seen lately, but some for ${host}: this change is about ${name} alone. To change all of ${host}, name ${host} (${idOfKey(host)})`;
 }
 
@@ -34,10 +36,25 @@ function complaintAbout(name: string): string | undefined {
   return complaint === undefined ? undefined : `a topic ${complaint}`;
 }
 
-/** `api.example.com/x` -> `https://api.example.com/x`: somebody has left out the scheme. */
-function hintForFlowKey(name: string): string | null {
+/** So many names are compared with what was typed. */
+const MOST_COMPARED = 1_000;
+
+/** A change ahead of the first task is as good as any. With a mistyped host it looks done, and everything is still sent. */
+function hintForUnseenHost(name: string, host: string, seen: Iterable<string>): string {
+  const hosts: string[] = [];
+  for (const each of seen) {
+    if (hostOfName(each) === each && hosts.push(each) === MOST_COMPARED) break;
+  }
+  const near = nearestName(host, hosts);
+  return `no task for ${name} has been seen lately${near === undefined ? '' : `, but some for ${near}`}: this change is about ${name} alone, and holds for tasks that come`;
+}
+
+/** `api.example.com/x` -> `https://api.example.com/x`: somebody has left out the scheme. One that tasks are sent to is meant before all others. */
+function hintForFlowKey(name: string, isSeen: (name: string) => boolean): string | null {
   const meant = addressMeant(name);
   if (meant === undefined || meant.scheme !== undefined || !(meant.hasMore || meant.port !== undefined || /\.[a-z]{2,}$/i.test(meant.host))) return null;
   const address = name.trim().replace(/^[\\/]+/, '');
-  return `no task with this flow_key has been seen lately: did you mean https://${address}${meant.port === undefined ? '' : ` or ${KAFKA_SCHEME}${address}`}?`;
+  const likely = [`https://${address}`, ...(meant.port === undefined ? [] : [`${KAFKA_SCHEME}${address}`])];
+  const known = [...likely, `http://${address}`].filter((each) => isSeen(hostOfName(each) ?? each));
+  return `no task with this flow_key has been seen lately: did you mean ${(known.length > 0 ? known : likely).join(' or ')}?`;
 }

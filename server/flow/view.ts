@@ -233,7 +233,7 @@ function toWireRow(name: string, traffic: TrafficByName, { policies, circuits, n
 
 /** The same as the answer to a change: it says when the change is about a name that gets no tasks, and that may be another one than was meant. */
 export function toWireChanged(name: string, traffic: TrafficByName, snapshot: FlowSnapshot, rules: CircuitRules): object {
-  return { ...toWireDestination(name, traffic, snapshot, rules), hint: hintForName(name, (each) => isBusy(traffic.get(each))) };
+  return { ...toWireDestination(name, traffic, snapshot, rules), hint: hintForName(name, (each) => isBusy(traffic.get(each)), () => traffic.names()) };
 }
 
 function isBusy({ inFlight, deferred, delivered, failed }: Traffic): boolean {

@@ -94,7 +94,7 @@ describe('/destinations', () => {
   it('sets, shows, replaces and removes limits', async () => {
     const first = { max_concurrency: 10, rate: 2.5, burst: 3 };
     const held = { ...API, limits: first, limited_by: 'https://api.example.com', paused: null };
-    expect(await set('https://api.example.com', first)).to.deep.equal({ ...NO_TRAFFIC, ...held, hint: null, is_deferred_exact: true, is_complete: true, shards_away: [], known_at: null });
+    expect(await set('https://api.example.com', first)).to.deep.equal({ ...NO_TRAFFIC, ...held, hint: 'no task for https://api.example.com has been seen lately: this change is about https://api.example.com alone, and holds for tasks that come', is_deferred_exact: true, is_complete: true, shards_away: [], known_at: null });
     expect((await list()).destinations).to.deep.equal([{ ...NO_TRAFFIC, ...held }]);
     expect(await set('https://api.example.com', { rate: 7, reason: 'it asks for less' })).to.deep.include({ limits: { rate: 7 }, paused: null });
     expect(await done(ask('DELETE', 'https://api.example.com'))).to.deep.include(NO_LIMITS);
