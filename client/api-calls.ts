@@ -100,8 +100,8 @@ export class ApiCalls {
         signal: limit.signal,
       });
       const text = await response.text();
-      if (!response.ok) throw refusalOf(response, text);
-      return text === '' ? undefined : parsed(text, response);
+      if (!response.ok) throw refusalOf(this.#base, response, text);
+      return text === '' && response.status === 204 ? undefined : parsed(this.#base, text, response);
     } catch (error) {
       if (error instanceof ApiError) throw error;
       signal?.throwIfAborted();
@@ -130,18 +130,17 @@ function printQuery(query: QueryValues): string {
   return text === '' ? '' : `?${text}`;
 }
 
-function parsed(text: string, response: Response): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    throw refusalOf(response, text);
-  }
+/** Every answer of the service is an object. @throws ApiError with the code `unknown` for any other: another program listens there */
+function parsed(base: string, text: string, response: Response): object {
+  const body = objectOf(text);
+  if (body === undefined) throw refusalOf(base, response, text);
+  return body;
 }
 
-function refusalOf({ status, headers }: Response, text: string): ApiError {
+function refusalOf(base: string, { status, headers }: Response, text: string): ApiError {
   const body = objectOf(text);
   const { error, code, request_id: requestId, details } = (body ?? {}) as Partial<Schemas['Error']>;
-  const message = typeof error === 'string' ? error : `${status} ${text.slice(0, 200)}`.trim();
+  const message = typeof error === 'string' ? error : `${base} does not answer like this service (${`${status} ${text.slice(0, 200).replaceAll(/\s+/g, ' ')}`.trim()})`;
   return new ApiError(status, typeof code === 'string' ? code : 'unknown', message, requestId ?? headers.get('x-request-id'), details ?? [], retryAfterMs(headers, Date.now()), body);
 }
 

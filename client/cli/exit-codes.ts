@@ -8,7 +8,7 @@ export const EXIT = {
   usage: 2,
   /** Nothing is known under this id. */
   notFound: 3,
-  /** The service did not answer, or answered 503 to every try. */
+  /** The service did not answer, or answered 503 to every try; or what answered is another program. */
   noAnswer: 4,
   /** `wait` has reached its time limit. */
   timedOut: 5,

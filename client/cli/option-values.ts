@@ -1,5 +1,6 @@
 import type { TaskFilter } from '../task-filter.js';
 import type { OptionRow, OptionValues } from './command.js';
+import { errorCodes } from './error-codes.js';
 import { UsageError } from './exit-codes.js';
 
 /** Fields by which tasks are found: an option each, with `-` for `_`. */
@@ -12,7 +13,7 @@ const optionOf = (field: string): string => field.replaceAll('_', '-');
 /** `--q`, and one option for each field. Their values are those of the filter language. */
 export const filterOptions: Readonly<Record<string, OptionRow>> = {
   q: { type: 'string', value: '<query>', help: 'a query: state:parked client_id:shop created_at:>-1h' },
-  ...Object.fromEntries(filterFields.map((field) => [optionOf(field), { type: 'string', value: '<value>', help: `tasks whose ${field} matches`, ...(field === 'state' ? { words: states } : {}) } satisfies OptionRow])),
+  ...Object.fromEntries(filterFields.map((field) => [optionOf(field), { type: 'string', value: '<value>', help: `tasks whose ${field} matches`, ...(field === 'state' ? { words: states } : field === 'error_code' ? { words: errorCodes } : {}) } satisfies OptionRow])),
   data: { type: 'string', multiple: true, value: '<path>=<value>', help: 'tasks whose message has this value; may stand several times' },
 };
 

@@ -5,6 +5,8 @@ import { RetryClient } from '../retry-client.js';
 import { parseArgsOptions, type Command, type OptionRow, type OptionValues, type Surroundings } from './command.js';
 import { commands, commonOptions } from './commands.js';
 import { printCompletion } from './completion.js';
+import { commandVersion } from './command-version.js';
+import { doubtAboutErrorCode } from './error-codes.js';
 import { EXIT, InterruptedError, NoReaderError, NotConfirmedError, OutputError, UsageError, type ExitCode } from './exit-codes.js';
 import { printCommandHelp, printHelp } from './help.js';
 import { didYouMeanWord } from './nearest-word.js';
@@ -35,9 +37,14 @@ export async function runCommand(args: readonly string[], surroundings: Surround
   let command: Command | undefined;
   let signal = interrupted;
   try {
-    const [verb, ...rest] = args;
-    if (verb === undefined || verb === 'help' || verb === '--help' || verb === '-h') return await help(rest[0], verb === undefined, surroundings);
+    const [verb, ...rest] = verbFirst(args);
+    if (verb === '--version' || verb === '-v') {
+      surroundings.stdout.write(`kafka-retry ${commandVersion()}\n`);
+      return EXIT.done;
+    }
+    if (verb === undefined || verb === 'help' || verb === '--help' || verb === '-h') return await help(rest.find((word) => word !== '--help'), verb === undefined, surroundings);
     if (verb === 'completion') {
+      if (rest.includes('--help')) return await help(undefined, false, surroundings);
       surroundings.stdout.write(printCompletion(rest[0]));
       return EXIT.done;
     }
@@ -49,10 +56,12 @@ export async function runCommand(args: readonly string[], surroundings: Surround
       return EXIT.done;
     }
     checkWords(command, positionals);
+    const doubt = doubtAboutErrorCode(values['error-code']);
+    if (doubt !== undefined) say(doubt);
     const { stdout, environment } = surroundings;
     // What was begun must not stand still halfway because nobody reads the answers.
     if (command.isChange !== true) signal = AbortSignal.any([interrupted, outputEnded]);
-    const output = new Output(stdout, oneOf(values, 'output', outputForms) ?? 'table', stdout.isTTY === true ? stdout.columns : undefined, signal, outputEnded, progress);
+    const output = new Output(stdout, oneOf(values, 'output', outputForms) ?? 'table', stdout.isTTY === true ? stdout.columns : undefined, signal, outputEnded, progress, say);
     const context = { client: clientOf(values, environment), output, progress, surroundings, values, words: positionals, signal, say };
     const code = await command.run(context);
     await output.flush();
@@ -60,8 +69,20 @@ export async function runCommand(args: readonly string[], surroundings: Surround
     say(`kafka-retry: ${outputEnded.reason.message}`);
     return code === EXIT.done ? EXIT.refused : code;
   } catch (error) {
-    return codeOf(error, { command, say, signal });
+    return codeOf(error, { command, say, signal, hasKey: nonEmpty(surroundings.environment['KAFKA_RETRY_KEY']) !== undefined });
   }
+}
+
+/** `--url http://... status` -> `status --url http://...`: options of every verb may stand before it, as other programs have them. */
+function verbFirst(args: readonly string[]): readonly string[] {
+  let at = 0;
+  for (;;) {
+    const [, name = '', value] = /^--([\w-]+)(=.*)?$/s.exec(args[at] ?? '') ?? [];
+    const row = Object.hasOwn(commonOptions, name) ? commonOptions[name] : undefined;
+    if (row === undefined) break;
+    at += row.type === 'boolean' || value !== undefined ? 1 : 2;
+  }
+  return at >= args.length ? args : [...args.slice(at, at + 1), ...args.slice(0, at), ...args.slice(at + 1)];
 }
 
 function parsed({ options }: Command, args: readonly string[]): { readonly values: OptionValues; readonly positionals: readonly string[] } {
@@ -92,6 +113,7 @@ function checkOptions(rows: Readonly<Record<string, OptionRow>>, tokens: readonl
 }
 
 function noSuchVerb(verb: string): UsageError {
+  if (verb.startsWith('-')) return new UsageError(`${verb} stands where a verb is wanted: kafka-retry help lists them`);
   const near = didYouMeanWord(verb, [...commands.map(({ name }) => name), 'completion', 'help']);
   return new UsageError(`there is no verb ${JSON.stringify(verb)}${near}${near === '' ? ':' : ''} kafka-retry help lists them`);
 }
@@ -135,8 +157,16 @@ async function help(verb: string | undefined, isMistake: boolean, { stdout, stde
   return isMistake ? EXIT.usage : EXIT.done;
 }
 
+/** The code of an answer that is none of this service. */
+const UNKNOWN = 'unknown';
+
+/** The service answers alike without a key and with a wrong one; the command knows which it is. */
+function keyWanted(hasKey: boolean): string {
+  return hasKey ? 'the key in KAFKA_RETRY_KEY is not valid: it is mistyped, or was revoked or replaced, or has expired' : 'this service wants an access key: set KAFKA_RETRY_KEY';
+}
+
 /** What a person reads of a failure, and the exit code. */
-function codeOf(thrown: unknown, { command, say, signal }: { readonly command: Command | undefined; readonly say: (text: string) => void; readonly signal: AbortSignal }): ExitCode {
+function codeOf(thrown: unknown, { command, say, signal, hasKey }: { readonly command: Command | undefined; readonly say: (text: string) => void; readonly signal: AbortSignal; readonly hasKey: boolean }): ExitCode {
   // What was aborted fails in many ways; why it was aborted is the reason of the signal.
   const error: unknown = signal.aborted ? signal.reason : thrown;
   if (error instanceof NoReaderError) return EXIT.done;
@@ -167,8 +197,12 @@ function codeOf(thrown: unknown, { command, say, signal }: { readonly command: C
     say(`kafka-retry: ${error.message}`);
     return EXIT.noAnswer;
   }
+  if (error instanceof ApiError && error.code === UNKNOWN) {
+    say(`kafka-retry: ${error.message}: is the url right (--url, KAFKA_RETRY_URL)?`);
+    return EXIT.noAnswer;
+  }
   if (error instanceof ApiError) {
-    say(`kafka-retry: ${error.message} (${error.code}${error.requestId === null ? '' : `, request ${error.requestId}`})`);
+    say(`kafka-retry: ${error.code === 'unauthenticated' ? keyWanted(hasKey) : error.message} (${error.code}${error.requestId === null ? '' : `, request ${error.requestId}`})`);
     for (const { field, message } of error.details) if (!error.message.includes(message)) say(`  ${field}: ${message}`);
     if (error.status === 404) return EXIT.notFound;
     return error.status === 503 ? EXIT.noAnswer : EXIT.refused;

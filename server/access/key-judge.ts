@@ -47,5 +47,5 @@ export class KeyJudge {
 }
 
 export function unauthenticated(): RequestError {
-  return new RequestError('unauthenticated', 'this needs a key that holds: Authorization: Bearer krs_...');
+  return new RequestError('unauthenticated', 'this needs a valid access key: Authorization: Bearer krs_...');
 }

@@ -30,7 +30,7 @@ export const LOGIN_SCRIPT = `
   };
 
   const refusals = {
-    401: async () => 'This key does not hold: it is mistyped, or was revoked or replaced, or has expired.',
+    401: async () => 'This key is not valid: it is mistyped, or was revoked or replaced, or has expired.',
     429: async () => 'Too many wrong keys have come from here. Wait a moment, then try again.',
     503: async () => 'The service cannot look up keys now. Try again in a moment.',
   };
@@ -41,7 +41,7 @@ export const LOGIN_SCRIPT = `
     try {
       const answer = await fetch('/session', { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ key: key.value.trim() }) });
       if (!answer.ok) say(await (refusals[answer.status] ?? (async () => 'Not signed in: ' + (await textOf(answer))))());
-      else if ((await whoAmI()) === undefined) say('The key holds, but this browser has not kept the cookie. Allow cookies for this address; a cookie for https is not kept by http.');
+      else if ((await whoAmI()) === undefined) say('The key is valid, but this browser has not kept the cookie. Allow cookies for this address; a cookie for https is not kept by http.');
       else {
         key.value = '';
         goOn();

@@ -51,7 +51,7 @@ describe('e2e: signing in at a browser', function () {
     expect((await page.goto(list()))?.status()).to.equal(401);
     await page.keyboard.type(WRONG_KEY);
     await page.keyboard.press('Enter');
-    await page.getByRole('alert').filter({ hasText: 'This key does not hold' }).waitFor();
+    await page.getByRole('alert').filter({ hasText: 'This key is not valid' }).waitFor();
     // The text is selected again, so it is typed over.
     await page.keyboard.type(` ${reader.key} `);
     await page.keyboard.press('Tab');

@@ -1,7 +1,9 @@
 import { expect } from 'chai';
 
 import { commands, commonOptions } from '../../../../client/cli/commands.js';
+import { errorCodes } from '../../../../client/cli/error-codes.js';
 import { EXIT } from '../../../../client/cli/exit-codes.js';
+import { deliveryErrors } from '../../../../shared/domain/errors.js';
 import { readText } from '../../docs/repository-file.js';
 
 const page = readText('docs/CLI.md');
@@ -30,6 +32,10 @@ describe('docs/CLI.md', () => {
       expect({ ...commonOptions, ...command?.options }, `${verb} --${option}`).to.have.property(option);
     }
   });
+});
+
+describe('the error codes that the command line completes', () => {
+  it('are those of the service', () => { expect(errorCodes).to.have.members(Object.keys(deliveryErrors)); });
 });
 
 describe('the verbs of the command line', () => {
