@@ -39,7 +39,7 @@ try {
   exitCode = await launch(({ baseUrl }) => {
     void sendTasks({ baseUrl, origin: receiver.origin, topics: kafka?.topics ?? [], signal: ending.signal });
     return demoWelcome({ baseUrl, kafka: kafka?.broker });
-  });
+  }, 'npm run demo');
 } catch (error) {
   exitCode = reportFailure(error);
 }

@@ -252,6 +252,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
       bulkActions: new BulkActionsOfQueue(queue, { actions: bulkKeys(config.queuePrefix, isCluster(redis)), audit: auditKeys(config.queuePrefix, isCluster(redis)) }),
       metrics,
       isStopping: () => isToldToStop,
+      areKeysKnown: () => !isAuthOn || keyRing.isKnown,
       mask,
       keyRing,
       hasBootstrapKey: bootstrapKey !== undefined,

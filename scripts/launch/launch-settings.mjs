@@ -15,6 +15,8 @@ import { SetupError } from '../processes/setup-error.mjs';
  * @property {number} workers            1..64
  * @property {number} shutdownMs         from SIGTERM to the end of a process
  * @property {number | 'off'} workerPort  of the first worker; each further one has the next number
+ * @property {boolean} needsKey           whether each call needs an access key
+ * @property {(place: {host: string, port: number}) => boolean} isForbidden whether the address policy refuses a destination
  */
 
 /**
@@ -25,12 +27,13 @@ import { SetupError } from '../processes/setup-error.mjs';
 export async function readLaunchSettings(env) {
   const { loadConfig, ConfigError, EXIT_CONFIG } = await import(built('shared', 'config', 'load.js'));
   const { variables } = await import(built('shared', 'config', 'schema.js'));
+  const { refusalOfHost } = await import(built('shared', 'domain', 'addresses', 'destination-policy.js'));
   try {
-    const { http, shutdownDelayMs, shutdownTimeoutMs, telemetry } = loadConfig(env);
+    const { http, auth, destinationPolicy, shutdownDelayMs, shutdownTimeoutMs, telemetry } = loadConfig(env);
     const workers = variables.WORKERS.parse(env.WORKERS || variables.WORKERS.fallback);
     const faults = faultsOfPorts({ httpPort: http.port, workerPort: telemetry.workerPort, workers });
     if (faults.length > 0) throw new ConfigError(faults);
-    return { httpHost: http.host, reachableHost: urlHost(http.host), httpPort: http.port, workers, shutdownMs: shutdownDelayMs + shutdownTimeoutMs, workerPort: telemetry.workerPort };
+    return { httpHost: http.host, reachableHost: urlHost(http.host), httpPort: http.port, workers, shutdownMs: shutdownDelayMs + shutdownTimeoutMs, workerPort: telemetry.workerPort, needsKey: auth.isOn, isForbidden: (place) => refusalOfHost(destinationPolicy, place, () => false) !== undefined };
   } catch (error) {
     if (error instanceof ConfigError) throw new SetupError(error.message, { exitCode: EXIT_CONFIG });
     throw error;

@@ -14,7 +14,7 @@ import { readyClone } from '../install/ready-clone.mjs';
 import { reportFailure, SetupError } from '../processes/setup-error.mjs';
 import { superviseProcess } from './supervised-process.mjs';
 import { waitUntil } from '../processes/wait-until.mjs';
-import { welcomeText } from './welcome.mjs';
+import { RECEIVER, welcomeText } from './welcome.mjs';
 import { nodeFlags } from './node-flags.mjs';
 
 /** @typedef {import('./launcher-lock.mjs').LauncherRecord} LauncherRecord */
@@ -23,12 +23,24 @@ import { nodeFlags } from './node-flags.mjs';
 const STOP_GRACE_MS = 5_000;
 
 /**
+ * What is told to the text that is printed once everything answers.
+ *
+ * @typedef {object} Running
+ * @property {string} baseUrl
+ * @property {string} redis
+ * @property {number} workers
+ * @property {boolean} needsKey             AUTH=on
+ * @property {boolean} isReceiverForbidden  the address policy refuses the receiver of the examples
+ */
+
+/**
  * `npm start`: everything up, kept up, and everything down again.
  *
- * @param {(running: {baseUrl: string, redis: string, workers: number}) => string} [welcome] what is printed once everything answers
+ * @param {(running: Running) => string} [welcome] what is printed once everything answers
+ * @param {string} [command] what a person types to start it
  * @returns {Promise<number>} exit code
  */
-export async function launch(welcome = welcomeText) {
+export async function launch(welcome = welcomeText, command = 'npm start') {
   const interruption = watchForInterruption();
   /** Ends the run: an interruption, or a process that cannot be helped. */
   const ending = new AbortController();
@@ -76,7 +88,7 @@ export async function launch(welcome = welcomeText) {
     stopGraceMs = settings.shutdownMs + STOP_GRACE_MS;
     await waitForOrphans(record, stopGraceMs, ending.signal);
     note({ processes: [] });
-    const httpPort = await ensurePortIsFree(settings);
+    const httpPort = await ensurePortIsFree(settings, command);
     const baseUrl = `http://${settings.reachableHost}:${httpPort}`;
     note({ baseUrl });
 
@@ -109,7 +121,7 @@ export async function launch(welcome = welcomeText) {
       start(settings.workers === 1 ? 'worker' : `worker ${number}`, path.join('workers', 'main.js'), nodeFlags.worker, () => false, portOf(settings.workerPort, number));
     }
     hasStarted = true;
-    console.log(welcome({ baseUrl, redis: shownRedis(redis), workers: settings.workers }));
+    console.log(welcome({ baseUrl, redis: shownRedis(redis), workers: settings.workers, needsKey: settings.needsKey, isReceiverForbidden: settings.isForbidden(RECEIVER) }));
     await keepRedisAlive(redis, ending.signal);
   } catch (error) {
     // Ctrl-C while it runs is how one stops it; anything else is a failure.
@@ -175,15 +187,16 @@ async function waitForOrphans(record, graceMs, signal) {
 /**
  * Asked before anything is started, so that the answer is the last thing on the screen.
  * @param {import('./launch-settings.mjs').LaunchSettings} settings
+ * @param {string} command
  * @returns {Promise<number>}
  */
-async function ensurePortIsFree({ httpHost, httpPort }) {
+async function ensurePortIsFree({ httpHost, httpPort }, command) {
   const answer = await tryListen(httpHost, httpPort);
   if ('port' in answer) return answer.port;
   // Anything else than "taken" (no such address, not allowed) the API reports better, with its configuration.
   if (answer.code !== 'EADDRINUSE') return httpPort;
   const free = await freePortNear(httpHost, httpPort);
-  const hint = free === undefined ? 'The variable HTTP_PORT chooses another one.' : `The variable HTTP_PORT chooses another one. This one is free now:\n  HTTP_PORT=${free} npm start`;
+  const hint = free === undefined ? 'The variable HTTP_PORT chooses another one.' : `The variable HTTP_PORT chooses another one. This one is free now:\n  HTTP_PORT=${free} ${command}`;
   throw new SetupError(`Port ${httpPort} on ${httpHost} is taken by another program. ${hint}`);
 }
 

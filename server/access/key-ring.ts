@@ -73,9 +73,15 @@ export class KeyRing {
     this.#bootstrap = bootstrapKey === undefined ? undefined : asStored(bootstrapKey);
   }
 
-  /** Starts to look at regular times. */
+  /** Whether any key can be judged: the stored ones were read once, or the bootstrap key is there. */
+  get isKnown(): boolean {
+    return this.#bootstrap !== undefined || this.#version !== '';
+  }
+
+  /** Starts to look, at once and then at regular times. */
   start(): void {
     if (this.#isStopped) return;
+    void this.#look().catch(() => undefined);
     // The next look tries again, and a request that needs the keys meanwhile gets the failure.
     this.#timer ??= setInterval(() => void this.#look().catch(() => undefined), LOOK_EVERY_MS);
   }

@@ -13,6 +13,8 @@ export interface HealthParts {
   readonly queue: Pick<TaskQueue, 'ping' | 'pingWrite'>;
   /** Whether this process was told to stop: it still answers, and is to be sent nothing new. */
   readonly isStopping: () => boolean;
+  /** With AUTH=on: whether any access key can be judged. A process that has never read them refuses every call, and may end because there are none. */
+  readonly areKeysKnown: () => boolean;
 }
 
 /**
@@ -52,13 +54,15 @@ export const healthRoutes: readonly Route<HealthParts>[] = [
     query: [],
     operationId: 'readyz',
     metricLabel: '/readyz',
-    handle: async (_context, { queue, isStopping }) => {
-      const { result: redis, shardsAway, fleet = 'ok', previous = 'ok' } = await check(queue.pingWrite().then(whatIsAccepted));
+    handle: async (_context, { queue, isStopping, areKeysKnown }) => {
+      const { result: redis, shardsAway, fleet: fleetNow = 'ok', previous = 'ok' } = await check(queue.pingWrite().then(whatIsAccepted));
+      const isKeyless = !areKeysKnown();
       // Tasks can be taken without it, as long as the keys of their senders are known.
+      const fleet = isKeyless && fleetNow === 'ok' ? 'failed' : fleetNow;
       const facts = { checks: { redis, ...(fleet === 'ok' ? {} : { fleet }), ...(previous === 'ok' ? {} : { previous }) }, ...awayFacts(shardsAway) };
       if (isStopping()) return jsonAnswer(503, { status: 'stopping', ...facts });
       // One shard that is away must not take all replicas of the API out of service: the others work.
-      const isReady = redis === 'ok' && previous === 'ok';
+      const isReady = redis === 'ok' && previous === 'ok' && !isKeyless;
       return jsonAnswer(isReady ? 200 : 503, { status: isReady ? 'ready' : 'not_ready', ...facts });
     },
   },

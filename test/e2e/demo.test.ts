@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
@@ -14,6 +15,22 @@ import { call } from '../support/tasks.js';
 
 describe('e2e: npm run demo', function () {
   this.timeout(120_000);
+
+  it('names itself where its port is taken: the service without a demo is another program', async () => {
+    const squatter = createServer().listen(0, '127.0.0.1');
+    await once(squatter, 'listening');
+    const { port } = squatter.address() as AddressInfo;
+    const demo = spawn(process.execPath, ['scripts/demo.mjs'], { env: { ...process.env, HTTP_PORT: String(port), REDIS_ADDR: '' }, stdio: ['ignore', 'pipe', 'pipe'] });
+    killWithUs(demo);
+    let output = '';
+    for (const stream of [demo.stdout, demo.stderr]) stream.on('data', (chunk: Buffer) => { output += chunk.toString(); });
+    try {
+      expect((await once(demo, 'close') as [number])[0]).to.equal(1);
+      expect(output).to.match(/HTTP_PORT=\d+ npm run demo$/m);
+    } finally {
+      squatter.close();
+    }
+  });
 
   it('shows deliveries and failures of several clients, to Kafka too where a broker is found, and leaves nothing behind', async () => {
     const folder = await mkdtemp(path.join(tmpdir(), 'demo-test-'));

@@ -47,6 +47,24 @@ describe('npm start', function () {
     expect(await stateOf(id)).to.equal('scheduled');
   });
 
+  it('says with AUTH on how to paste it with a key, and in prod that the receiver of the example is forbidden', async () => {
+    const key = `krs_ops1_${'0a'.repeat(32)}`;
+    const settings = { ENVIRONMENT: 'prod', AUTH: 'on', BOOTSTRAP_API_KEY: key };
+    const run = clone.start(settings);
+    await run.ready();
+    expect(run.output()).to.contain('DESTINATION_POLICY forbids 127.0.0.1:9099 here').and.not.contain(key);
+    expect(run.output()).to.match(/^Where it is now: .*\/tasks\/<id from the answer> -H "Authorization: Bearer \$KAFKA_RETRY_KEY"$/m);
+    const line = /^curl -sS -X POST .*$/m.exec(run.output())?.[0] ?? '';
+    const { stdout } = await execFileAsync('bash', ['-c', `export KAFKA_RETRY_KEY=${key}; ${line} -w '\n%{http_code}'`]);
+    expect(stdout, 'the key is taken').to.match(/the address policy of this deployment forbids 127\.0\.0\.1:9099[^]*400$/);
+  });
+
+  it('does not say that the service runs where nobody may call it', async () => {
+    const run = clone.start({ ENVIRONMENT: 'prod', AUTH: 'on', BOOTSTRAP_API_KEY: '' });
+    expect(await run.ended()).to.equal(78);
+    expect(run.output()).to.contain('no access key is stored').and.not.contain('The service is running.');
+  });
+
   it('leaves nothing running after Ctrl-C, exits 0, and has the tasks at the next start', async () => {
     const first = clone.start({ WORKERS: '2' });
     await first.ready();
