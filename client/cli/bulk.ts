@@ -1,3 +1,4 @@
+import { wantedOfAction } from '../../shared/wire/wanted-of-action.js';
 import type { BulkAction, BulkActionName, BulkActionRequest, DryRun } from '../answers.js';
 import type { CommandContext, OptionRow } from './command.js';
 import { changedFields } from './changed-fields.js';
@@ -99,13 +100,14 @@ export async function watchBulkAction(context: CommandContext, id: string, wante
 }
 
 async function shown({ output, say }: CommandContext, action: BulkAction, wanted?: BulkAction['state']): Promise<ExitCode> {
-  const { state, state_reason: stateReason, matched, not_read: notRead, started, skipped: { over_limit: _wanted, ...missed }, override_errors: misfits = [] } = action;
+  const { id, state, state_reason: stateReason, not_read: notRead, started, skipped: { over_limit: _wanted, ...missed }, override_errors: misfits = [] } = action;
   // An older API does not tell.
   const shardsAway = (action as Partial<BulkAction>).shards_away ?? [];
   if (stateReason !== null) say(`${state}: ${stateReason.message}`);
+  if (state === 'paused') say(`kafka-retry action ${id} --resume goes on with it, kafka-retry action ${id} --cancel ends it`);
   if (shardsAway.length > 0 && stateReason?.code !== 'shard_away') say(`shards that do not answer: ${shardsAway.join(', ')}. What became of their tasks is not in these numbers`);
   const reasons = Object.entries(missed).filter(([, count]) => count > 0);
-  if (reasons.length > 0) say(`${started} of ${matched ?? 0} tasks were changed, the others were not: ${reasons.map(([name, count]) => `${count} ${whyNot(name)}`).join(', ')}`);
+  if (reasons.length > 0) say(`${started} of ${wantedOfAction(action) ?? 0} tasks were changed, the others were not: ${reasons.map(([name, count]) => `${count} ${whyNot(name)}`).join(', ')}`);
   for (const { count, code, task_id: taskId, message } of misfits) say(`the override does not fit ${count} of them (${code})${taskId === null ? '' : `, such as ${taskId}: ${message}`}`);
   if (notRead > 0) say(`${notRead} tasks could not be read, so it is not known whether they match: they were left as they are`);
   await output.object(action);
@@ -149,11 +151,14 @@ function requestOf({ values }: CommandContext, action: BulkActionName, ids: read
   };
 }
 
-function progressOf({ state, matched, pending, started, delivered, failed_again: failedAgain }: BulkAction): string {
-  if (matched === null) return `${state}: looking which tasks match`;
-  return `${state}: ${matched - pending} of ${matched}, ${started} started, ${delivered} delivered, ${failedAgain} failed again`;
+function progressOf(action: BulkAction): string {
+  const { state, matched, pending, started, delivered, failed_again: failedAgain } = action;
+  const wanted = wantedOfAction(action);
+  if (wanted === null) return `${state}: looking which tasks match`;
+  return `${state}: ${wanted - pending} of ${wanted}${wanted === matched ? '' : ` (${matched} match)`}, ${started} started, ${delivered} delivered, ${failedAgain} failed again`;
 }
 
-function shareOf({ matched, pending }: BulkAction): number | undefined {
-  return matched === null || matched === 0 ? undefined : (matched - pending) / matched;
+function shareOf(action: BulkAction): number | undefined {
+  const wanted = wantedOfAction(action);
+  return wanted === null || wanted === 0 ? undefined : (wanted - action.pending) / wanted;
 }

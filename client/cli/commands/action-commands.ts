@@ -1,7 +1,17 @@
+import { wantedOfAction } from '../../../shared/wire/wanted-of-action.js';
+import type { BulkAction } from '../../answers.js';
 import { watchBulkAction } from '../bulk.js';
 import type { Command } from '../command.js';
 import { EXIT, UsageError } from '../exit-codes.js';
 import { isSet, numberOf, textOf } from '../option-values.js';
+
+/** As a table shows them: with a limit, what matches beyond it is no part of the action. */
+async function* inShort(actions: AsyncIterable<BulkAction>): AsyncGenerator<Omit<BulkAction, 'matched'> & { readonly matched: number | string | null }, void, undefined> {
+  for await (const action of actions) {
+    const wanted = wantedOfAction(action);
+    yield { ...action, matched: wanted === action.matched ? wanted : `${wanted} of ${action.matched}` };
+  }
+}
 
 /** Verbs about bulk actions that were started. */
 export const actionCommands: readonly Command[] = [
@@ -11,7 +21,9 @@ export const actionCommands: readonly Command[] = [
     help: 'the bulk actions, the newest first',
     options: { limit: { type: 'string', value: '<n>', help: 'at most so many' } },
     run: async ({ client, output, values, signal }) => {
-      await output.list(client.bulkActions({ limit: numberOf(values, 'limit', { least: 1, isWhole: true }), signal }), ['id', 'action', 'state', 'matched', 'pending', 'started', 'delivered', 'failed_again']);
+      const found = client.bulkActions({ limit: numberOf(values, 'limit', { least: 1, isWhole: true }), signal });
+      if (output.form === 'table') await output.list(inShort(found), ['id', 'action', 'state', 'failed_again', 'matched', 'pending', 'started', 'delivered']);
+      else await output.list(found, ['id']);
       return EXIT.done;
     },
   },

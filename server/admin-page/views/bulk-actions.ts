@@ -1,6 +1,7 @@
 import type { VNode } from 'preact';
 
 import type { BulkAction } from '../../../client/answers.js';
+import { wantedOfAction } from '../../../shared/wire/wanted-of-action.js';
 import { html } from '../html.js';
 import { Badge, Empty, Failure, Said, Time, Waiting } from '../parts/basics.js';
 import { verbs } from '../parts/bulk-dialog.js';
@@ -27,7 +28,7 @@ export function BulkActions(): VNode {
       : value.bulk_actions.length === 0 ? html`<${Empty} title="None yet">Search <a href=${addressOf('tasks', { q: 'state:parked' })}>tasks</a>, then act on all that match.</${Empty}>`
         : html`<div class="scroll"><table class="stacked"><thead><tr><th>Action</th><th>State</th><th>Which</th><th class="n">Matched</th><th class="n">Started</th><th class="n">Failed again</th><th>By</th><th>When</th></tr></thead>
           <tbody>${value.bulk_actions.map((action) => html`<tr key=${action.id}><td class="first"><a href=${addressOf('bulk-action', { id: action.id })}>${nameOf(action)}</a></td><td><${Badge} state=${action.state} /></td>
-            <td class="breakable"><code>${whatOf(action)}</code></td><td class="n" data-label="matched">${count(action.matched)}</td><td class="n" data-label="started">${count(action.started)}</td><td class="n ${action.failed_again > 0 ? 'bad' : 'zero'}" data-label="failed again">${count(action.failed_again)}</td><td>${actorName(action.created_by)}</td><td><${Time} at=${action.created_at} isDistance /></td></tr>`)}</tbody></table></div>`}`;
+            <td class="breakable"><code>${whatOf(action)}</code></td><td class="n" data-label="matched">${wantedOfAction(action) === action.matched ? '' : `${count(wantedOfAction(action))} of `}${count(action.matched)}</td><td class="n" data-label="started">${count(action.started)}</td><td class="n ${action.failed_again > 0 ? 'bad' : 'zero'}" data-label="failed again">${count(action.failed_again)}</td><td>${actorName(action.created_by)}</td><td><${Time} at=${action.created_at} isDistance /></td></tr>`)}</tbody></table></div>`}`;
 }
 
 /** Its progress, live, and what became of the tasks. */
@@ -35,20 +36,22 @@ export function BulkActionView(): VNode {
   const id = place.value.query.get('id') ?? '';
   const { value: action, failure, reload } = useLive(`bulk action ${id}`, (asking) => callApi<BulkAction>(`/bulk-actions/${partOfPath(id)}`, asking), 1_000);
   if (action === undefined) return failure === undefined ? html`<${Waiting} />` : html`<${Failure} failure=${failure} reload=${reload} />`;
-  const skipped = Object.entries(action.skipped).filter(([, many]) => many > 0);
-  const left = (many: number): string => (action.matched === null || action.matched === 0 ? '0' : ((many / action.matched) * 100).toFixed(2));
+  const wanted = wantedOfAction(action);
+  // What is beyond the limit was never to be changed: it is no part of the progress.
+  const skipped = Object.entries(action.skipped).filter(([name, many]) => many > 0 && name !== 'over_limit');
+  const left = (many: number): string => (wanted === null || wanted === 0 ? '0' : ((many / wanted) * 100).toFixed(2));
   const isRedrive = action.action === 'redrive' || action.action === 'send_now';
   const parts = isRedrive
     ? [['delivered', action.delivered, 'good'], ['failed again', action.failed_again, 'bad'], ['in progress', action.in_progress, 'accent'], ['cancelled', action.cancelled, 'soft']] as const
     : [['changed', action.started, 'good']] as const;
   const away = shardsAwayText(action);
   const skippedInAll = skipped.reduce((sum, [, many]) => sum + many, 0);
-  return html`${failure !== undefined && html`<${Failure} failure=${failure} reload=${reload} />`}<div class="head wrap"><div><p class="soft">${nameOf(action)} of ${action.filter === null ? 'chosen tasks' : 'all that matched'}</p><h1>${action.matched === null ? 'Looking for its tasks …' : `${count(action.matched)} tasks`} <${Badge} state=${action.state} /></h1></div><${Buttons} action=${action} /></div>
+  return html`${failure !== undefined && html`<${Failure} failure=${failure} reload=${reload} />`}<div class="head wrap"><div><p class="soft">${nameOf(action)} of ${action.filter === null ? 'chosen tasks' : 'all that matched'}</p><h1>${wanted === null ? 'Looking for its tasks …' : wanted === action.matched ? `${count(wanted)} ${wanted === 1 ? 'task' : 'tasks'}` : `${count(wanted)} of the ${count(action.matched)} tasks that match`} <${Badge} state=${action.state} /></h1></div><${Buttons} action=${action} /></div>
     ${action.filter !== null && html`<code class="query">${whatOf(action)}</code>`}
     ${action.state_reason !== null && html`<p class="complaint"><${Said} text=${`${action.state_reason.message}.`} /></p>`}
     ${away !== undefined && html`<p class="complaint">${away}</p>`}
     ${action.not_read > 0 && html`<p class="complaint">${count(action.not_read)} ${action.not_read === 1 ? 'task' : 'tasks'} could not be read, so it is not known whether they match: they are left as they are.</p>`}
-    <svg class="progress" viewBox="0 0 100 4" preserveAspectRatio="none" role="progressbar" aria-valuemin="0" aria-valuemax=${action.matched ?? 0} aria-valuenow=${action.started + skippedInAll} aria-label="Progress">
+    <svg class="progress" viewBox="0 0 100 4" preserveAspectRatio="none" role="progressbar" aria-valuemin="0" aria-valuemax=${wanted ?? 0} aria-valuenow=${action.started + skippedInAll} aria-label="Progress">
       <rect width="100" height="4" class="rest" />
       ${[...parts, ['skipped', skippedInAll, 'line'] as const].map(([name, many, colour], nth, all) => html`<rect key=${name} class=${colour} x=${left(all.slice(0, nth).reduce((sum, part) => sum + part[1], 0))} width=${left(many)} height="4" />`)}
     </svg>
@@ -69,7 +72,7 @@ export function BulkActionView(): VNode {
       ${action.failed_again > 0 && html` <a class="button" href=${addressOf('tasks', { q: withCondition(withCondition('', 'bulk_action_id', [action.id]), 'state', ['parked', 'dead_lettered']) })}>Those that failed again</a>`}</p>`;
 }
 
-const skippedNames: Readonly<Record<string, string>> = { changed: 'changed meanwhile', gone: 'gone meanwhile', being_sent: 'being sent just then', over_limit: 'beyond the limit', invalid: 'not possible with the override' };
+const skippedNames: Readonly<Record<string, string>> = { changed: 'changed meanwhile', gone: 'gone meanwhile', being_sent: 'being sent just then', invalid: 'not possible with the override' };
 
 function Buttons({ action }: { readonly action: BulkAction }): VNode | null {
   const { id, state } = action;
@@ -91,8 +94,8 @@ function Buttons({ action }: { readonly action: BulkAction }): VNode | null {
     },
   });
   return html`<span class="buttons">
-    ${state === 'paused' ? html`<button type="button" class="primary" onClick=${() => tell('resume', 'Go on', 'It goes on with the tasks that are left.')}>Go on …</button>` : html`<button type="button" onClick=${() => tell('pause', 'Pause', 'It starts no further task until it is told to go on. Those that were started are sent.')}>Pause …</button>`}
+    ${state === 'paused' ? html`<button type="button" class="primary" onClick=${() => tell('resume', 'Resume', 'It goes on with the tasks that are left.')}>Resume …</button>` : html`<button type="button" onClick=${() => tell('pause', 'Pause', 'It starts no further task until it is resumed. Those that were started are sent.')}>Pause …</button>`}
     <button type="button" onClick=${askRate}>Rate …</button>
-    <button type="button" class="danger" onClick=${() => tell('cancel', 'Stop it', 'It starts no further task. Those that were started are sent.', true)}>Stop …</button>
+    <button type="button" class="danger" onClick=${() => tell('cancel', 'Cancel it', 'It starts no further task. Those that were started are sent.', true)}>Cancel …</button>
   </span>`;
 }
