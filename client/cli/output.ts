@@ -1,6 +1,6 @@
 import type { Writable } from 'node:stream';
 import type { Progress } from './progress.js';
-import { printTable, type Row } from './table.js';
+import { columnsThatFit, printTable, type Row } from './table.js';
 
 export const outputForms = ['table', 'json', 'ndjson'] as const;
 export type OutputForm = (typeof outputForms)[number];
@@ -23,13 +23,15 @@ export class Output {
   constructor(
     private readonly stream: Writable,
     readonly form: OutputForm,
-    /** Rows are cut to this width; undefined: it is no terminal. */
+    /** Columns that do not fit in this width are left out, and rows are cut to it; undefined: it is no terminal. */
     private readonly columns: number | undefined,
     private readonly signal: AbortSignal,
     /** Aborts when nothing can be written any more. What is written then, by a command that goes on, goes nowhere. */
     private readonly ended: AbortSignal,
     /** Goes away before something is written: both may be on one screen. */
     private readonly progress: Progress,
+    /** Tells a person something that is no data. */
+    private readonly tell: (text: string) => void = () => undefined,
   ) {}
 
   async object(value: object): Promise<void> {
@@ -90,10 +92,17 @@ export class Output {
     let count = 0;
     let rows: Row[] = [];
     let widths: readonly number[] | undefined;
+    let names = columns;
+    const today = this.columns === undefined ? undefined : new Date().toISOString().slice(0, 10);
     let timer: NodeJS.Timeout | undefined;
     const print = async (): Promise<void> => {
       clearTimeout(timer);
-      const table = printTable(rows, { columns: this.columns, hasHead: widths === undefined, names: columns, widths });
+      if (widths === undefined) {
+        names = columnsThatFit(rows, columns, this.columns, today);
+        const left = columns.filter((name) => !names.includes(name));
+        if (left.length > 0) this.tell(`no room for ${left.join(', ')}: a wider terminal or --output ndjson shows ${left.length === 1 ? 'it' : 'them'}`);
+      }
+      const table = printTable(rows, { columns: this.columns, hasHead: widths === undefined, names, widths, today });
       widths ??= widthsOf(table);
       rows = [];
       await this.#write(table);
@@ -143,8 +152,16 @@ export class Output {
   }
 }
 
-/** One row; for a list of objects, such as a timeline, one for each of them. */
+const isGroup = (value: unknown): value is object => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** One row; for a list of objects, such as a timeline, one for each of them. Groups inside of a group have rows of their own: `counts.held`. */
 function fieldRows([field, value]: readonly [string, unknown]): Row[] {
+  if (isGroup(value)) {
+    const members = Object.entries(value);
+    const groups = members.filter(([, each]) => isGroup(each));
+    const others = members.filter(([, each]) => !isGroup(each));
+    if (groups.length > 0) return [...(others.length === 0 ? [] : [{ field, value: Object.fromEntries(others) }]), ...groups.flatMap(([name, each]) => fieldRows([`${field}.${name}`, each]))];
+  }
   const isList = Array.isArray(value) && value.some((each) => typeof each === 'object');
   return isList ? value.map((each: unknown, nth) => ({ field: nth === 0 ? field : '', value: each })) : [{ field, value }];
 }

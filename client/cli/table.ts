@@ -9,6 +9,8 @@ export interface TableRules {
   readonly names?: readonly string[];
   /** Of the columns; the default is what the rows need. */
   readonly widths?: readonly number[] | undefined;
+  /** `2026-11-30`, in UTC: of an instant of this day the time is shown alone. */
+  readonly today?: string | undefined;
 }
 
 const GAP = '  ';
@@ -16,11 +18,32 @@ const GAP = '  ';
 const WIDEST_CELL = 60;
 
 /** Rows under each other, two spaces between the columns, a line break behind each. */
-export function printTable(rows: readonly Row[], { columns, hasHead, names = Object.keys(rows[0] ?? {}), widths }: TableRules): string {
-  const cells = rows.map((row) => names.map((name) => printCell(row[name])));
+export function printTable(rows: readonly Row[], { columns, hasHead, names = Object.keys(rows[0] ?? {}), widths, today }: TableRules): string {
+  const cells = rows.map((row) => names.map((name) => withoutDay(printCell(row[name]), today)));
   const lines = hasHead ? [names.map((name) => name.toUpperCase()), ...cells] : cells;
   const wide = names.map((_, nth) => widths?.[nth] ?? Math.min(WIDEST_CELL, Math.max(...lines.map((line) => lengthOf(line[nth])))));
   return lines.map((line) => `${cut(line.map((cell, nth) => (nth === line.length - 1 ? cell : cell.padEnd(wide[nth] ?? 0))).join(GAP), columns)}\n`).join('');
+}
+
+/**
+ * Those of the columns that have room in a terminal, in their order: the first one, and each further one that fits beside those before it. Columns are dropped whole, because
+ * half a value may be read as another one.
+ */
+export function columnsThatFit<Name extends string>(rows: readonly Row[], names: readonly Name[], columns: number | undefined, today?: string): readonly Name[] {
+  if (columns === undefined) return names;
+  let used = -GAP.length;
+  return names.filter((name, nth) => {
+    const width = Math.min(WIDEST_CELL, Math.max(name.length, ...rows.map((row) => lengthOf(withoutDay(printCell(row[name]), today)))));
+    if (nth > 0 && used + GAP.length + width > columns) return false;
+    used += GAP.length + width;
+    return true;
+  });
+}
+
+/** `2026-11-30T13:00:58.120Z` -> `13:00:58Z` */
+function withoutDay(text: string, today: string | undefined): string {
+  const [, day, time] = /^(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d+)?Z$/.exec(text) ?? [];
+  return day === undefined || day !== today ? text : `${time}Z`;
 }
 
 /**

@@ -291,7 +291,9 @@ describe('kafka-retry', () => {
       const key = `https://${uniqueId('host')}.example/orders?token=secret`;
       const paused = JSON.parse((await run(['pause', key, '--until', '+30m', '--reason', 'it is down', '--output', 'json'])).out) as { key: string; paused: { reason: string } };
       expect([paused.key, paused.paused.reason]).to.deep.equal([key.split('?')[0], 'it is down']);
-      expect((await run(['limits', key, '--rate', '5', '--burst', '2'])).code).to.equal(EXIT.done);
+      const limited = await run(['limits', key, '--rate', '5', '--burst', '2']);
+      expect([limited.code, limited.err]).to.deep.equal([EXIT.done, `${(JSON.parse((await run(['pause', key, '--output', 'json'])).out) as { hint: string }).hint}\n`]);
+      expect(limited.err).to.include('has been seen lately');
       const shown = JSON.parse((await run(['destinations', key, '--output', 'json'])).out) as { limits: object };
       expect(shown.limits).to.include({ rate: 5, burst: 2 });
       expect((await run(['limits', key, '--remove'])).code).to.equal(EXIT.done);
@@ -407,7 +409,8 @@ describe('kafka-retry', () => {
       expect([code, err]).to.deep.equal([EXIT.notConfirmed, 'Send 12 tasks now? Nothing was changed: this is no terminal to ask on, so say --yes\n']);
       const few = await run(['cancel', '--client-id', client, '--limit', '2', '--reason', 'not needed', '--watch', '--output', 'json']);
       expect(few.code, few.err).to.equal(EXIT.done);
-      expect(JSON.parse(few.out)).to.include({ started: 2 });
+      expect(JSON.parse(few.out)).to.include({ started: 2, matched: 15 });
+      expect((await run(['actions'])).out, 'what is beyond the limit is no part of it').to.match(/ cancel +done +0 +2 of 15 +0 +2 /);
     });
 
     it('of more than ten tasks need a yes, where nobody can be asked', async () => {
@@ -544,6 +547,18 @@ describe('kafka-retry', () => {
       ['no service', ['stats', '--url', 'http://127.0.0.1:9', '--request-timeout', '1s'], EXIT.noAnswer, /no answer from http:\/\/127\.0\.0\.1:9/],
     ];
     before(() => submitted(waiting({ id: 'not-ended' })));
+
+    it('say 4 where something else listens: it is none of this service', async () => {
+      const { code, err } = await run(['--url', new URL(receiver.url('/')).origin, 'status']);
+      expect(err).to.match(/^kafka-retry: http:\/\/127\.0\.0\.1:\d+ does not answer like this service \(200.*\): is the url right/);
+      expect(code).to.equal(EXIT.noAnswer);
+    });
+
+    it('name a code of an error that was probably meant, also where none matches', async () => {
+      const { code, err } = await run(['redrive', '--state', 'parked', '--error-code', 'http_clent_error']);
+      expect([code, err]).to.deep.equal([EXIT.done, 'no send fails with the code http_clent_error, as far as this command knows: did you mean http_client_error?\nno task matches: nothing was changed\n']);
+    });
+
     for (const [what, args, code, said] of cases) {
       it(`say ${code} for ${what}, on standard error alone`, async () => {
         const ended = await run(args);
@@ -641,7 +656,9 @@ describe('kafka-retry', () => {
       for (const { name } of commands) expect(whole.out).to.match(new RegExp(`^  ${name} `, 'm'));
       const one = await run(['list', '--help']);
       expect([one.code, one.out.split('\n')[0]]).to.deep.equal([EXIT.done, 'Usage: kafka-retry list [options]']);
-      expect(one.out).to.include('--client-id').and.include('--output');
+      expect(one.out).to.include('--client-id').and.include('--output').and.match(/^ +KAFKA_RETRY_KEY /m);
+      for (const args of [['help', '--help'], ['completion', '--help']]) expect(await run(args), args.join(' ')).to.deep.include({ code: EXIT.done, out: whole.out });
+      for (const args of [['--version'], ['-v']]) expect((await run(args)).out).to.match(/^kafka-retry \d+\.\d+\.\d+\n$/);
     });
 
     it('prints scripts that shells understand', async () => {

@@ -1,7 +1,7 @@
-import type { Destination, TestSend } from '../../answers.js';
-import type { Command } from '../command.js';
+import type { ChangedDestination, Destination, TestSend } from '../../answers.js';
+import type { Command, CommandContext } from '../command.js';
 import { circuitInShort } from '../circuit-in-short.js';
-import { EXIT, UsageError } from '../exit-codes.js';
+import { EXIT, UsageError, type ExitCode } from '../exit-codes.js';
 import { isSet, numberOf, oneOf, textOf } from '../option-values.js';
 
 /** Verbs about where tasks go. */
@@ -19,7 +19,7 @@ export const destinationCommands: readonly Command[] = [
         return EXIT.done;
       }
       const found = client.destinations({ group: textOf(values, 'group'), limit: numberOf(values, 'limit', { least: 1, isWhole: true }), signal });
-      if (output.form === 'table') await output.list(inShort(found), ['key', 'kind', 'in_flight', 'deferred', 'delivered', 'failed', 'circuit', 'limits', 'paused']);
+      if (output.form === 'table') await output.list(inShort(found), ['key', 'circuit', 'paused', 'deferred', 'failed', 'delivered', 'in_flight', 'limits', 'kind', 'reason']);
       else await output.list(found, ['key']);
       return EXIT.done;
     },
@@ -31,9 +31,9 @@ export const destinationCommands: readonly Command[] = [
     options: { until: { type: 'string', value: '<time>', help: 'when it is over by itself: +30m, or a time' } },
     words: [1, 1],
     isChange: true,
-    run: async ({ client, output, words: [key = ''], values, signal }) => {
-      await output.object(await client.pause(key, { until: textOf(values, 'until'), reason: textOf(values, 'reason'), signal }));
-      return EXIT.done;
+    run: async (context) => {
+      const { client, words: [key = ''], values, signal } = context;
+      return changed(context, await client.pause(key, { until: textOf(values, 'until'), reason: textOf(values, 'reason'), signal }));
     },
   },
   {
@@ -43,9 +43,9 @@ export const destinationCommands: readonly Command[] = [
     options: {},
     words: [1, 1],
     isChange: true,
-    run: async ({ client, output, words: [key = ''], values, signal }) => {
-      await output.object(await client.resume(key, { reason: textOf(values, 'reason'), signal }));
-      return EXIT.done;
+    run: async (context) => {
+      const { client, words: [key = ''], values, signal } = context;
+      return changed(context, await client.resume(key, { reason: textOf(values, 'reason'), signal }));
     },
   },
   {
@@ -60,14 +60,14 @@ export const destinationCommands: readonly Command[] = [
     },
     words: [1, 1],
     isChange: true,
-    run: async ({ client, output, words: [key = ''], values, signal }) => {
+    run: async (context) => {
+      const { client, words: [key = ''], values, signal } = context;
       const rate = numberOf(values, 'rate', { least: 0.001, most: 1_000_000 });
       const burst = numberOf(values, 'burst', { least: 1, most: 100_000, isWhole: true });
       const concurrency = numberOf(values, 'max-concurrency', { least: 1, most: 100_000, isWhole: true });
       const limits = { ...(rate === undefined ? {} : { rate }), ...(burst === undefined ? {} : { burst }), ...(concurrency === undefined ? {} : { max_concurrency: concurrency }) };
       if ((Object.keys(limits).length === 0) !== isSet(values, 'remove')) throw new UsageError('say limits (--rate, --burst, --max-concurrency), or --remove');
-      await output.object(await client.setLimits(key, limits, { reason: textOf(values, 'reason'), signal }));
-      return EXIT.done;
+      return changed(context, await client.setLimits(key, limits, { reason: textOf(values, 'reason'), signal }));
     },
   },
   {
@@ -86,6 +86,13 @@ export const destinationCommands: readonly Command[] = [
   },
 ];
 
+/** The hint is said as well: it may be one line of twenty, and it says that another name was meant. */
+async function changed({ output, say }: CommandContext, destination: ChangedDestination): Promise<ExitCode> {
+  await output.object(destination);
+  if (typeof destination.hint === 'string') say(destination.hint);
+  return EXIT.done;
+}
+
 /** `kafka://default/orders` is the topic of the default cluster. */
 function destinationOf(place: string, method: 'POST' | 'PUT' | 'PATCH' | undefined): TestSend {
   const kafka = /^kafka:\/\/(?:default|(?<host>.+):(?<port>\d{1,5}))\/(?<topic>[^/]+)$/.exec(place)?.groups;
@@ -96,9 +103,9 @@ function destinationOf(place: string, method: 'POST' | 'PUT' | 'PATCH' | undefin
 }
 
 /** As a table shows them: the whole circuit and pause stand in `destinations <key>`. */
-async function* inShort(destinations: AsyncIterable<Destination>): AsyncGenerator<object & Record<'key' | 'kind' | 'in_flight' | 'deferred' | 'delivered' | 'failed' | 'circuit' | 'limits' | 'paused', unknown>, void, undefined> {
+async function* inShort(destinations: AsyncIterable<Destination>): AsyncGenerator<object & Record<'key' | 'kind' | 'in_flight' | 'deferred' | 'delivered' | 'failed' | 'circuit' | 'limits' | 'paused' | 'reason', unknown>, void, undefined> {
   for await (const destination of destinations) {
     const { circuit, paused } = destination;
-    yield { ...destination, circuit: circuitInShort(circuit), paused: paused === null ? null : { until: paused.until, by: paused.by?.operator ?? paused.by?.name, reason: paused.reason } };
+    yield { ...destination, circuit: circuitInShort(circuit), paused: paused === null ? null : { by: paused.by?.operator ?? paused.by?.name ?? 'somebody', until: paused.until }, reason: paused?.reason ?? null };
   }
 }

@@ -52,7 +52,7 @@ export const serviceCommands: readonly Command[] = [
     run: async ({ client, output, values, signal }) => {
       const query = { actor: textOf(values, 'actor'), action: textOf(values, 'action'), target: textOf(values, 'target'), since: textOf(values, 'since') };
       const entries = await client.audit(query, { limit: numberOf(values, 'limit', { least: 1, isWhole: true }) ?? 100, signal });
-      if (output.form === 'table') await output.list(entries.map(({ actor, target, ...rest }) => ({ ...rest, actor: actor.operator ?? actor.name ?? actor.type, target: target.id })), ['at', 'actor', 'action', 'target', 'outcome', 'count', 'reason']);
+      if (output.form === 'table') await output.list(entries.map(({ actor, target, ...rest }) => ({ ...rest, actor: actor.operator ?? actor.name ?? actor.type, target: target.id })), ['at', 'actor', 'action', 'target', 'reason', 'outcome', 'count']);
       else await output.list(entries, ['id']);
       return EXIT.done;
     },

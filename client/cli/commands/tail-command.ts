@@ -22,7 +22,7 @@ export const tailCommand: Command = {
   run: async (context) => {
     const { output } = context;
     if (output.form === 'json') throw new UsageError('tail has no end, so it writes --output ndjson or table');
-    await output.list(changes(context), ['updated_at', 'id', 'state', 'run', 'attempts', 'error_code', 'http_status', 'destination_key']);
+    await output.list(changes(context), ['updated_at', 'id', 'state', 'error_code', 'http_status', 'attempts', 'destination_key', 'run']);
     return EXIT.done;
   },
 };

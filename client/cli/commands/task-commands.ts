@@ -11,7 +11,8 @@ import { durationOf, filterOf, filterOptions, isSet, listOf, numberOf, oneOf, te
 
 /** Verbs about tasks that are there already. */
 
-const summaryColumns: readonly (keyof TaskSummary)[] = ['id', 'state', 'run', 'attempts', 'error_code', 'http_status', 'destination_key', 'client_id', 'updated_at', 'next_attempt_at'];
+/** What is wrong comes first: a terminal may have no room for the last ones. */
+const summaryColumns: readonly (keyof TaskSummary)[] = ['id', 'state', 'error_code', 'http_status', 'destination_key', 'next_attempt_at', 'client_id', 'attempts', 'run', 'updated_at'];
 
 const groupFields = ['state', 'destination_key', 'client_id', 'source', 'error_code', 'http_status'] as const;
 const idsOrFilter = '<id> ... | --q <query>';

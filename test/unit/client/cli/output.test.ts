@@ -15,7 +15,7 @@ class Screen {
 
   constructor(form: OutputForm = 'table') {
     this.#stream.on('data', (chunk: Buffer) => { this.text += chunk.toString(); });
-    this.output = new Output(this.#stream, form, 40, new AbortController().signal, new AbortController().signal, this.progress);
+    this.output = new Output(this.#stream, form, 40, new AbortController().signal, new AbortController().signal, this.progress, (text) => { this.text += `${text}\n`; });
   }
 }
 
@@ -41,6 +41,21 @@ describe('the output', () => {
     const screen = new Screen();
     await screen.output.list([], ['id', 'state']);
     await eventually(() => { expect(screen.text).to.equal('ID  STATE\n'); });
+  });
+
+  it('leaves whole columns out where a terminal has no room, and says which', async () => {
+    const screen = new Screen();
+    await screen.output.list([{ key: 'https://api.example.com', circuit: 'open', kind: 'host', paused: null, at: `${new Date().toISOString().slice(0, 10)}T13:00:58.120Z` }], ['key', 'circuit', 'at', 'paused']);
+    await eventually(() => { expect(screen.text).to.match(/^no room for at, paused: a wider terminal or --output ndjson shows them\nKEY +CIRCUIT\nhttps:\/\/api\.example\.com +open\n$/); });
+    const short = new Screen();
+    await short.output.list([{ id: 'order-1', at: `${new Date().toISOString().slice(0, 10)}T13:00:58.120Z`, then: '2020-01-01T00:00:00.000Z' }], ['id', 'at', 'then']);
+    await eventually(() => { expect(short.text).to.match(/order-1 {2}13:00:58Z/).and.include('no room for then'); });
+  });
+
+  it('shows a group inside of a group in a line of its own', async () => {
+    const screen = new Screen();
+    await screen.output.object({ status: 'ok', counts: { waiting: 650, held: { paused: 0, circuit_open: 214 } }, rates: { created: { '1m': 14.8, '1h': null } }, by: null });
+    await eventually(() => { expect(screen.text).to.equal(['status         ok', 'counts         waiting=650', 'counts.held    paused=0 circuit_open=214', 'rates.created  1m=14.8', 'by             -', ''].join('\n')); });
   });
 
   it('takes the line of the progress away before it writes', async () => {
