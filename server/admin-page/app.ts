@@ -1,4 +1,4 @@
-import { render, type ComponentType, type VNode } from 'preact';
+import { render, type ComponentType, type RefObject, type VNode } from 'preact';
 import { useEffect, useErrorBoundary, useRef } from 'preact/hooks';
 
 import type { ShownDestination } from '../../client/answers.js';
@@ -12,6 +12,7 @@ import { Notices } from './parts/notices.js';
 import { callApi, pathOfDestination } from './state/api.js';
 import { answeredAt, isHeldStill, startLive, status, trouble, useLive } from './state/live.js';
 import { addressOf, followLink, goTo, place, type View } from './state/location.js';
+import { nextStepOf } from './state/next-step.js';
 import { changesOfPerson, isSignedOut, signalOfPerson } from './state/person.js';
 import { followSession, judgeSession, mayAdminister, mayOperate, session, signOut } from './state/session.js';
 import { Audit } from './views/audit.js';
@@ -56,7 +57,7 @@ function App(): VNode {
       <a class="brand" href=${addressOf('home')}><svg viewBox="0 0 16 16" width="18" height="18" aria-hidden="true"><path d="M13 8a5 5 0 1 1-1.5-3.5M13 2v3h-3" /></svg><span>Kafka Retry Service</span></a>
       <nav aria-label="Views">${menu.filter(([target]) => target !== 'audit' || mayAdminister()).map(([target, title, own]) => html`<a key=${target} href=${addressOf(target)} aria-current=${own.includes(view) ? 'page' : undefined}>${title}</a>`)}
         <a href="/admin/queues">Board</a><a href="/docs">API</a></nav>
-      <${Live} /><${Person} /><${HoldEverything} />
+      <${Live} /><${HoldEverything} /><${Person} />
     </header>
     ${!isHidden && html`<${FleetPause} key=${changesOfPerson.value} /><${Warnings} view=${view} />`}
     <main id="main" tabindex="-1" hidden=${isHidden}><${Guarded} key=${`${view} ${changesOfPerson.value}`} view=${view} /></main>
@@ -75,7 +76,7 @@ function Guarded({ view }: { readonly view: View }): VNode {
 /** What is wrong with the whole service is said on each view; the overview says it by itself. */
 function Warnings({ view }: { readonly view: View }): VNode | null {
   const reasons = status.value?.reasons.filter(({ code }) => ['redis_unavailable', 'shard_away', 'no_worker'].includes(code)) ?? [];
-  return view === 'home' || reasons.length === 0 ? null : html`<p class="warning" role="alert">${reasons.map(({ code, message }) => html`<${Said} key=${code} text=${`${message}. `} />`)}</p>`;
+  return view === 'home' || reasons.length === 0 ? null : html`<p class="warning ${status.value?.status ?? ''}" role="alert">${reasons.map(({ code, message }) => html`<${Said} key=${code} text=${`${message}. ${nextStepOf(code) ?? ''} `} />`)}</p>`;
 }
 
 /** How old the data is, and the switch that holds the page still. */
@@ -83,10 +84,12 @@ function Live(): VNode {
   const failure = trouble.value;
   const isHeld = isHeldStill.value;
   const isLost = failure !== undefined;
-  const text = isHeld ? 'Frozen' : isLost ? 'No answer' : 'Live';
+  // That it was refused is an answer.
+  const isOut = isSignedOut.value;
+  const text = isOut ? 'Signed out' : isHeld ? 'Frozen' : isLost ? 'No answer' : 'Live';
   return html`<div class="live">
     <span class="dot ${isHeld ? 'held' : isLost ? 'lost' : (status.value?.status ?? '')}" aria-hidden="true"></span>
-    <span role="status">${text}${(isHeld || isLost) && answeredAt.value > 0 ? html`, as of <${Time} at=${new Date(answeredAt.value).toISOString()} />` : ''}</span>
+    <span role="status">${text}${!isOut && (isHeld || isLost) && answeredAt.value > 0 ? html`, as of <${Time} at=${new Date(answeredAt.value).toISOString()} />` : ''}</span>
     <button type="button" class="small" title="Nothing new is shown: the page stays as it is" aria-pressed=${isHeld} onClick=${() => { isHeldStill.value = !isHeld; }}>${isHeld ? 'Go on' : 'Freeze'}</button>
   </div>${isLost && html`<p class="lost" role="alert">${sentenceOf(failure)}${failure.status === 401 ? html` <a href=${location.pathname + location.search} target="_blank">Sign in</a> in a new tab, then come back.` : ''}</p>`}`;
 }
@@ -95,25 +98,41 @@ function Live(): VNode {
 function Person(): VNode | null {
   const who = session.value;
   if (who?.key_id === null || who === undefined) return null;
-  return html`<div class="live"><span title=${`key ${who.key_id}`}>${who.name ?? who.key_id}, ${who.role}</span> <button type="button" class="small" onClick=${() => void signOut()}>Sign out</button></div>`;
+  return html`<div class="live"><span class="who" title=${`${who.name ?? ''} (key ${who.key_id}), ${who.role}`}>${who.name === 'BOOTSTRAP_API_KEY' ? 'bootstrap key' : (who.name ?? who.key_id)}, ${who.role}</span> <button type="button" class="small" onClick=${() => void signOut()}>Sign out</button></div>`;
 }
 
 /** The pause of the whole fleet; undefined while it is not known. */
 const fleetPause = signalOfPerson<ShownDestination['paused'] | undefined>(undefined);
 
+/** Of the two switches below each takes the other's place, and with it the focus of the person who has pressed it. */
+let focusWanted: 'hold' | 'resume' | undefined;
+
+function useWantedFocus(name: 'hold' | 'resume'): RefObject<HTMLButtonElement | null> {
+  const button = useRef<HTMLButtonElement>(null);
+  useEffect(() => {
+    // Nothing behind an open dialog can be focused; this is drawn again soon.
+    if (focusWanted !== name || button.current === null || document.querySelector('dialog[open]') !== null) return;
+    focusWanted = undefined;
+    button.current.focus();
+  });
+  return button;
+}
+
 /** The switch that holds every send of the fleet. While nothing is known, nothing is offered. */
 function HoldEverything(): VNode | null {
-  return fleetPause.value !== null || !mayOperate() ? null : html`<button type="button" class="small danger" onClick=${() => askPause({ key: EVERYTHING })}>Hold every send …</button>`;
+  const button = useWantedFocus('hold');
+  return fleetPause.value !== null || !mayOperate() ? null : html`<button ref=${button} type="button" class="small danger" onClick=${() => askPause({ key: EVERYTHING }, () => { focusWanted = 'resume'; })}>Hold every send …</button>`;
 }
 
 /** While every send is held, each view says so. */
 function FleetPause(): VNode | null {
   const { value } = useLive('fleet', (asking) => callApi<ShownDestination>(pathOfDestination(EVERYTHING), asking), 2_000);
+  const button = useWantedFocus('resume');
   useEffect(() => { fleetPause.value = value?.paused; }, [value]);
   if (value === undefined || value.paused === null) return null;
   const { paused } = value;
   return html`<div class="fleet held" role="alert"><span><strong>Every send is held</strong> since <${Time} at=${paused.since} />${paused.by === null ? '' : ` by ${actorName(paused.by)}`}${paused.reason === null ? '' : `: “${paused.reason}”`}${paused.until === null ? '' : html`, until <${Time} at=${paused.until} />`}</span>
-    ${mayOperate() && html`<button type="button" onClick=${() => askResume({ key: EVERYTHING })}>Send again …</button>`}</div>`;
+    ${mayOperate() && html`<button ref=${button} type="button" onClick=${() => askResume({ key: EVERYTHING }, () => { focusWanted = 'hold'; })}>Resume every send …</button>`}</div>`;
 }
 
 document.addEventListener('keydown', (event) => {

@@ -59,7 +59,11 @@ describe('e2e: the operations page when something is wrong', function () {
     for (const path of ['/admin', '/admin/tasks'] as const) {
       await open(path);
       await sees(/no worker has reported within 5 s: nothing is sent/i);
+      await sees(/Start one: npm run worker/);
     }
+    expect(await page.getByRole('link', { name: 'no worker' }).count(), 'no view shows more of it').to.equal(0);
+    await open('/admin/destination?key=nowhere');
+    await page.locator('.state', { hasText: 'no worker' }).waitFor();
     await service.startWorker();
     await eventually(async () => expect(await page.getByText('no worker has reported').count()).to.equal(0), { withinMs: 30_000 });
     await open('/admin');

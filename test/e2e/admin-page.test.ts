@@ -88,6 +88,13 @@ describe('e2e: the operations page', function () {
     await page.getByRole('heading', { name: task.id }).waitFor();
     await page.locator('.state', { hasText: /waits for its time: the first send is in (59 min|1 h)/ }).waitFor();
     expect(await page.locator('svg.axis circle').count(), 'accepted, next, and two retries if it fails').to.equal(4);
+    // At a phone, too, what comes next is in sight.
+    await page.setViewportSize({ width: 375, height: 740 });
+    await eventually(async () => {
+      const place = await page.locator('svg.axis .next circle').boundingBox();
+      expect((place?.x ?? 0) + (place?.width ?? Infinity)).to.be.within(20, 362);
+    }, { withinMs: 2_000 });
+    await page.setViewportSize({ width: 1_280, height: 900 });
     await page.goBack();
     await rows().first().waitFor();
   });
@@ -96,7 +103,28 @@ describe('e2e: the operations page', function () {
     await open(`/admin/tasks?q=${encodeURIComponent('state:parked clint_id:x')}`);
     await page.getByText(/At 13: .*did you mean client_id/).first().waitFor();
     expect(await rows().count()).to.equal(0);
-    expect(await button('Search').isDisabled()).to.equal(true);
+    // One that is typed has its complaint with Enter, and the buttons below say which query they act on.
+    await parkedAt(uniquePath('typed'), 1);
+    await open('/admin/tasks?q=state:parked');
+    await page.getByRole('toolbar', { name: 'All that match' }).getByText('state:parked', { exact: true }).waitFor();
+    await page.locator('#search').press('End');
+    await page.keyboard.type(' client:acme');
+    await page.keyboard.press('Enter');
+    await page.getByText(/At 13: .*did you mean client_id/).waitFor();
+    expect(new URL(page.url()).searchParams.get('q')).to.equal('state:parked');
+  });
+
+  it('says where the dead letter went, and leads to both destinations', async () => {
+    const [bad, dead] = [uniquePath('bad'), uniquePath('dead')];
+    receiver.on(bad, { kind: 'answer', status: 400 });
+    const task = httpTask(receiver.url(bad), { max_retries: 0, dead_destination: { url: receiver.url(dead) } });
+    await submitNew(service.baseUrl, task);
+    await waitForState(service.baseUrl, task.id, 'dead_lettered');
+    await open(`/admin/task?id=${task.id}`);
+    await page.locator('.state', { hasText: `Its dead destination ${receiver.url(dead)} has it since` }).getByRole('link').waitFor();
+    await page.locator('.facts').getByRole('link', { name: receiver.url(dead) }).waitFor();
+    await page.locator('.facts').getByRole('link', { name: receiver.url(bad) }).click();
+    await page.getByRole('heading', { name: receiver.url(bad) }).waitFor();
   });
 
   it('redrives just the dead letters that match, shows their number first, and then what became of them', async () => {
@@ -137,6 +165,22 @@ describe('e2e: the operations page', function () {
     for (const task of [...ids, late]) await waitForState(service.baseUrl, task, 'delivered');
   });
 
+  it('shows of a bulk action with a limit how far it is within that, and calls its course as the service does', async () => {
+    const path = uniquePath('limited');
+    await parkedAt(path, 3);
+    const { body } = await call(service.baseUrl, '/bulk-actions', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ action: 'redrive', filter: { destination_key: receiver.url(path) }, limit: 2, rate: 0.001 }) });
+    await open(`/admin/bulk-action?id=${String(body['id'])}`);
+    await page.getByRole('heading', { name: '2 of the 3 tasks that match' }).waitFor();
+    const bar = page.getByRole('progressbar');
+    expect([await bar.getAttribute('aria-valuemax'), Number(await bar.getAttribute('aria-valuenow')) <= 1]).to.deep.equal(['2', true]);
+    await button('Pause …').click();
+    await dialog().getByRole('button', { name: 'Pause' }).click();
+    await button('Resume …').waitFor();
+    await button('Cancel …').click();
+    await dialog().getByRole('button', { name: 'Cancel it' }).click();
+    await page.locator('h1 .badge.cancelled').waitFor();
+  });
+
   it('corrects a wrong address and sends again, in one dialog', async () => {
     const [wrong, right] = [uniquePath('wrong'), uniquePath('right')];
     const { ids: [id = ''] } = await parkedAt(wrong, 1);
@@ -172,6 +216,7 @@ describe('e2e: the operations page', function () {
     await open(`/admin/task?id=${task.id}`);
     // The service's own sentence: an address in it stays as it is written, and its times are the reader's.
     await page.locator('.state', { hasText: /http:\S+ was paused/ }).locator('time').first().waitFor();
+    expect(await page.locator('.state').getByRole('link').getAttribute('href')).to.equal(`/admin/destination?key=${encodeURIComponent(receiver.url(path))}`);
     await open(`/admin/audit?target=${encodeURIComponent(receiver.url(path))}`);
     await page.getByRole('row', { name: /destination pause.*their release/ }).waitFor();
     await open(`/admin/destination?key=${encodeURIComponent(receiver.url(path))}`);
@@ -189,11 +234,13 @@ describe('e2e: the operations page', function () {
     await dialog().getByLabel(/to confirm/).fill('hold');
     await hold.click();
     await page.getByText('Every send is held').waitFor();
+    // The button that was pressed is gone: its counterpart has the focus, both ways.
+    await page.locator('.fleet button:focus', { hasText: 'Resume every send …' }).waitFor();
     await open('/admin/bulk-actions');
     await page.getByText('Every send is held').waitFor();
-    await button('Send again …').click();
+    await button('Resume every send …').click();
     await dialog().getByRole('button', { name: 'Resume' }).click();
-    await button('Hold every send …').waitFor();
+    await page.locator('header button:focus', { hasText: 'Hold every send …' }).waitFor();
   });
 
   it('keeps a dialog, what was typed and the caret, however often the view behind it is refreshed', async () => {

@@ -2,7 +2,7 @@ import { useEffect, useState } from 'preact/hooks';
 import type { VNode } from 'preact';
 
 import type { ApiFailure } from '../state/api.js';
-import { answeredAt, trouble } from '../state/live.js';
+import { answeredAt, status as statusOfService, trouble } from '../state/live.js';
 import { distance, localTime, shortKey, words } from '../state/format.js';
 import { addressOf } from '../state/location.js';
 import { html, type Shown } from '../html.js';
@@ -18,9 +18,13 @@ export function Time({ at, isDistance = false, isExact = false }: { readonly at:
 
 const INSTANT = /(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z)/;
 
-/** A sentence of the service. The instants in it are the reader's local times, as everywhere on the page. */
+/** A key of a destination; what stands behind it in a sentence is none of it. */
+const KEY = /((?:https?|kafka):\/\/[^\s,;"“”()]*[^\s,;"“”().:])/;
+
+/** A sentence of the service. The instants in it are the reader's local times, as everywhere on the page, and its destinations are links. */
 export function Said({ text }: { readonly text: string }): VNode {
-  return html`<span>${capital(text).split(INSTANT).map((part, nth) => (nth % 2 === 0 ? part : html`<${Time} at=${part} />`))}</span>`;
+  return html`<span class="said">${capital(text).split(INSTANT).map((part, nth) => (nth % 2 === 1 ? html`<${Time} at=${part} />`
+    : part.split(KEY).map((each, place) => (place % 2 === 0 ? each : html`<a href=${addressOf('destination', { key: each })}>${each}</a>`))))}</span>`;
 }
 
 /** The state of a task or of a bulk action. Its colour says good, waiting or bad; its word says which. */
@@ -39,9 +43,10 @@ export function Failure({ failure, reload }: { readonly failure: ApiFailure; rea
   </div>`;
 }
 
-/** A view of its own can be refused for another reason, such as a shard that is away. */
-function isTroubleOfPage({ status, code }: ApiFailure): boolean {
-  return (status === 0 || status === 503) && trouble.value?.status === status && trouble.value.code === code;
+/** A view of its own can be refused for another reason, such as a shard that is away. Where Redis is away GET /status is answered, and says it. */
+function isTroubleOfPage(failure: ApiFailure): boolean {
+  const isSaid = failure.status === 503 && failure.code === 'redis_unavailable' && statusOfService.value?.reasons.some(({ code }) => code === failure.code) === true;
+  return isSaid || ((failure.status === 0 || failure.status === 503) && trouble.value?.status === failure.status && trouble.value.code === failure.code);
 }
 
 /** What to say when a change was refused, or nobody knows whether it was made. */
@@ -70,6 +75,8 @@ const TAIL = 18;
 /** A destination's key without its scheme, in one line and as much room as there is. It is cut in the middle: its end tells it from others. */
 export function KeyInLine({ text }: { readonly text: string }): VNode {
   const shown = shortKey(text, Infinity);
+  // An empty first part would lift the other one off the line of the row.
+  if (shown.length <= TAIL) return html`<span>${shown}</span>`;
   return html`<span class="ends"><span>${shown.slice(0, -TAIL)}</span><span>${shown.slice(-TAIL)}</span></span>`;
 }
 

@@ -39,11 +39,11 @@ interface Group {
 const TYPED_ABOVE = 100;
 const GROUPS_SHOWN = 6;
 
-export const verbs: Readonly<Record<TaskAction, { readonly name: string; readonly done: string; readonly text: string; readonly isDangerous: boolean }>> = {
-  redrive: { name: 'Redrive', done: 'redriven', text: 'They start again as new runs, with all their retries, at their own destinations.', isDangerous: false },
-  send_now: { name: 'Send now', done: 'made due', text: 'They are due now, with the attempt that was to come. Pauses, limits and open circuits still hold them.', isDangerous: false },
-  cancel: { name: 'Cancel', done: 'cancelled', text: 'They are not sent any more.', isDangerous: true },
-  delete: { name: 'Delete', done: 'deleted', text: 'They are removed for good: these are the only copies.', isDangerous: true },
+export const verbs: Readonly<Record<TaskAction, { readonly name: string; readonly done: string; readonly text: string; readonly ofOne: string; readonly isDangerous: boolean }>> = {
+  redrive: { name: 'Redrive', done: 'redriven', text: 'They start again as new runs, with all their retries, at their own destinations.', ofOne: 'It starts again as a new run, with all its retries, at its own destination.', isDangerous: false },
+  send_now: { name: 'Send now', done: 'made due', text: 'They are due now, with the attempt that was to come. Pauses, limits and open circuits still hold them.', ofOne: 'It is due now, with the attempt that was to come. A pause, a limit or an open circuit still holds it.', isDangerous: false },
+  cancel: { name: 'Cancel', done: 'cancelled', text: 'They are not sent any more.', ofOne: 'It is not sent any more.', isDangerous: true },
+  delete: { name: 'Delete', done: 'deleted', text: 'They are removed for good: these are the only copies.', ofOne: 'It is removed for good: this is the only copy.', isDangerous: true },
 };
 
 const asked = signalOfPerson<Asked | undefined>(undefined);
@@ -57,7 +57,7 @@ export function BulkDialogs(): VNode | null {
 }
 
 function BulkDialog({ action, chosen, close }: Asked & { readonly close: () => void }): VNode {
-  const { name, text, isDangerous } = verbs[action];
+  const { name, text, ofOne, isDangerous } = verbs[action];
   const [found, setFound] = useState<DryRun | undefined>(undefined);
   const [round, setRound] = useState(0);
   const [before, setBefore] = useState<number | undefined>(undefined);
@@ -69,6 +69,8 @@ function BulkDialog({ action, chosen, close }: Asked & { readonly close: () => v
   const id = useMemo(newActionId, [asks]);
   const isReasonNeeded = action === 'cancel' || action === 'delete';
   const isCounted = found !== undefined && found.next_cursor === null;
+  const isOne = found === undefined ? 'ids' in chosen && chosen.ids.length === 1 : isCounted && found.matched === 1;
+  const noun = isOne ? 'task' : 'tasks';
   const needsTyping = found !== undefined && found.matched > TYPED_ABOVE;
   const wrongRate = fields.rate.trim() !== '' && !(Number(fields.rate) >= 0.001 && Number(fields.rate) <= 1_000_000);
   const isReady = isCounted && found.matched > 0 && !isBusy && !wrongRate && (!isReasonNeeded || fields.reason.trim() !== '') && (!needsTyping || fields.typed.replace(/[,\s]/g, '') === String(found.matched));
@@ -121,10 +123,10 @@ function BulkDialog({ action, chosen, close }: Asked & { readonly close: () => v
     <form onSubmit=${submit}>
       <h2>${name} ${'ids' in chosen ? `${count(chosen.ids.length)} selected` : 'all that match'}</h2>
       ${'filter' in chosen && html`<code class="query">${chosen.filter.q}</code>`}
-      <p class="soft">${text}</p>
+      <p class="soft">${isOne ? ofOne : text}</p>
       <div class="counted" aria-live="polite">
         <strong class="number">${found === undefined ? '…' : count(found.matched)}</strong>
-        <span>${found === undefined ? 'counting' : isCounted ? (found.is_exact ? 'tasks, counted exactly' : 'tasks, as far as could be counted') : `tasks so far, ${count(found.scanned)} looked at`}</span>
+        <span>${found === undefined ? 'counting' : isCounted ? (found.is_exact ? `${noun}, counted exactly` : `${noun}, as far as could be counted`) : `tasks so far, ${count(found.scanned)} looked at`}</span>
       </div>
       ${before !== undefined && found !== undefined && html`<p class="complaint" role="alert">It was ${count(before)} when you looked, and nothing was touched. Now it is ${count(found.matched)}: look again.</p>`}
       ${found !== undefined && found.matched > 0 && html`<div class="groups">

@@ -16,7 +16,8 @@ export const EVERYTHING = '*';
 
 const nameOf = (key: string): string => (key === EVERYTHING ? 'everything' : key);
 
-export function askPause(destination: { readonly key: string; readonly id?: string }): void {
+/** @param done the fleet is held, before the dialog closes */
+export function askPause(destination: { readonly key: string; readonly id?: string }, done?: () => void): void {
   const isAll = destination.key === EVERYTHING;
   ask({
     title: isAll ? 'Hold every send of the whole fleet' : 'Pause',
@@ -28,18 +29,21 @@ export function askPause(destination: { readonly key: string; readonly id?: stri
     act: async ({ reason, fields }) => {
       const until = untilOf(fields['until'] ?? '');
       const { paused, hint } = await callApi<ChangedDestination>(pathOfDestination(destination.key, '/pause'), { method: 'POST', body: { ...(reason === undefined ? {} : { reason }), ...(until === undefined ? {} : { until }) } });
+      done?.();
       say('done', `Paused ${nameOf(destination.key)}${typeof paused?.until !== 'string' ? '' : `, until ${localTime(new Date(paused.until), new Date())}`}.${spaced(hint)}`);
     },
   });
 }
 
-export function askResume(destination: { readonly key: string; readonly id?: string }): void {
+/** @param done as askPause */
+export function askResume(destination: { readonly key: string; readonly id?: string }, done?: () => void): void {
   ask({
-    title: destination.key === EVERYTHING ? 'Send again' : 'Resume',
+    title: destination.key === EVERYTHING ? 'Resume every send of the whole fleet' : 'Resume',
     text: html`<p>${destination.key === EVERYTHING ? 'Everything that waited is sent, within the limits of each destination.' : html`<strong>${destination.key}</strong> gets its tasks again, and an open circuit is closed.`}</p>`,
     verb: 'Resume',
     act: async ({ reason }) => {
       const { paused, hint } = await callApi<ChangedDestination>(pathOfDestination(destination.key, '/resume'), { method: 'POST', body: reason === undefined ? {} : { reason } });
+      done?.();
       if (paused === null) say('done', `Resumed ${nameOf(destination.key)}.${spaced(hint)}`);
       else say('failed', `${nameOf(destination.key)} is still held: ${nameOf(paused.key)} is paused.`);
     },

@@ -2,7 +2,9 @@ import type { VNode } from 'preact';
 
 import type { ShownDestination } from '../../../client/answers.js';
 import { html } from '../html.js';
+import { stateOfTraffic } from '../state/destination-state.js';
 import { count, duration, percent, shortKey } from '../state/format.js';
+import { status } from '../state/live.js';
 import { addressOf } from '../state/location.js';
 import { Time } from './basics.js';
 import { CalmBox, useCalm } from './calm-rows.js';
@@ -57,11 +59,13 @@ export function whoseCircuit({ of, phase }: ListedDestination['circuit']): strin
 }
 
 /** Why nothing or little is sent there now. */
-export function Held({ destination: { paused, circuit, limits } }: { readonly destination: Pick<ListedDestination, 'paused' | 'circuit' | 'limits'> }): VNode {
+export function Held({ destination }: { readonly destination: ListedDestination }): VNode {
+  const { paused, circuit } = destination;
   if (paused !== null) return html`<span class="badge paused">paused</span>${paused.until === null ? '' : html` <span class="soft">until <${Time} at=${paused.until} /></span>`}`;
   const whose = circuit.phase === 'dead_letter' ? 'dead letters: ' : circuit.of === 'others' ? 'the rest: ' : '';
   if (circuit.state === 'open') return html`<span class="badge open">${whose}circuit open</span>${circuit.until === null ? '' : html` <span class="soft">next try <${Time} at=${circuit.until} isDistance=${'coming'} /></span>`}`;
   if (circuit.state === 'probing') return html`<span class="badge open">${whose}trying one</span>`;
   if (circuit.state === 'given_up') return html`<span class="badge open">${whose}all fail</span> <span class="soft">sent all the same</span>`;
-  return limits === null ? html`<span class="badge ok">sending</span>` : html`<span class="badge limited">limited</span>`;
+  const { kind, text } = stateOfTraffic(destination, status.value?.workers);
+  return html`<span class="badge ${kind}">${text}</span>`;
 }

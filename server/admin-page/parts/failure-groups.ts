@@ -51,7 +51,7 @@ export function FailureGroups({ since, most }: { readonly since: string; readonl
         <td class="buttons">
           ${hasOwn && mayOperate() && by_next.park + by_next.dead_letter > 0 && html`<button type="button" class="small" onClick=${() => askBulk('redrive', { filter: { q: withCondition(q, 'state', ['parked', 'dead_lettered']) } })}>Redrive …</button>`}
           ${hasOwn ? html`<a class="button small" href=${addressOf('tasks', { q })}>Show</a>` : samples.length > 1 && html`<a class="button small" href=${addressOf('tasks', { q: withCondition('', 'id', samples) })}>Newest ${samples.length}</a>`}
-          ${samples[0] !== undefined && html`<a class="button small" href=${addressOf('task', { id: samples[0] })} title=${samples[0]}>Newest</a>`}</td>
+          ${samples[0] !== undefined && (hasOwn || samples.length === 1) && html`<a class="button small" href=${addressOf('task', { id: samples[0] })} title=${samples[0]}>Newest</a>`}</td>
       </tr>`;
     })}</tbody></table></${CalmBox}>
     <${StatsKnownAt} at=${value.known_at} />

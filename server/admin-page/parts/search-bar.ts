@@ -86,7 +86,7 @@ export function SearchBar({ q, search }: { readonly q: string; readonly search: 
       <ul id=${listId} role="listbox" aria-label="Completions" hidden=${shown.length === 0}>${shown.map((each, nth) => html`<li key=${each.text} id=${`${listId}-${nth}`} role="option" aria-selected=${nth === chosen}
         onMouseDown=${(event: Event) => { event.preventDefault(); take(each); }}><code>${each.text}</code> <span class="soft">${each.note}</span></li>`)}</ul>
     </div>
-    <button type="submit" class="primary" disabled=${!('filter' in read)}>Search</button>
+    <button type="submit" class="primary">Search</button>
     ${'complaint' in read && !isOpen && text !== q && html`<p class="complaint" role="alert">At ${read.position}: ${read.complaint}.</p>`}
   </form>`;
 }

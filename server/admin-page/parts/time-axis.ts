@@ -1,22 +1,41 @@
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { VNode } from 'preact';
 
 import type { TaskView } from '../../../client/answers.js';
 import { html } from '../html.js';
 import { duration, words } from '../state/format.js';
-import { labelsThatFit, placeOnAxis, plannedAfter, type AxisEvent } from '../state/time-axis.js';
+import { axisWidth, labelsThatFit, LEAST_SCALED, placeOnAxis, plannedAfter, WIDEST_AXIS, type AxisEvent } from '../state/time-axis.js';
 
-const [WIDTH, HEIGHT, SIDE, LINE_Y] = [1_000, 84, 14, 40];
+const [HEIGHT, SIDE, LINE_Y] = [84, 14, 40];
 /** Points nearer to each other have no room for a gap's length between them. */
 const ROOM_FOR_GAP = 56;
 const MOST_EVENTS = 30;
 
-/** Past and coming sends of the last run on one line. The table below it says the same in words. */
+/** Past and coming sends of the last run on one line. The table below it says the same in words. On a narrow screen it scrolls, and begins at what comes next. */
 export function TimeAxis({ task }: { readonly task: TaskView }): VNode | null {
-  const points = placeOnAxis(eventsOf(task).slice(-MOST_EVENTS)).map((point) => ({ ...point, px: SIDE + point.x * (WIDTH - 2 * SIDE) }));
+  const box = useRef<HTMLDivElement>(null);
+  const [room, setRoom] = useState(WIDEST_AXIS);
+  const events = eventsOf(task).slice(-MOST_EVENTS);
+  const width = axisWidth(room, events.length);
+  const points = placeOnAxis(events).map((point) => ({ ...point, px: SIDE + point.x * (width - 2 * SIDE) }));
+  const next = points.find(({ kind }) => kind === 'next')?.px ?? width;
+  useLayoutEffect(() => {
+    const measure = (): void => { if (box.current !== null) setRoom(box.current.clientWidth); };
+    measure();
+    addEventListener('resize', measure);
+    return () => removeEventListener('resize', measure);
+  }, []);
+  useLayoutEffect(() => {
+    if (box.current === null) return;
+    // The policy of the page takes no style that stands in the markup.
+    const [axis] = box.current.children;
+    if (axis instanceof SVGElement) axis.style.minWidth = `${Math.min(width, LEAST_SCALED)}px`;
+    box.current.scrollLeft = next - box.current.clientWidth * 0.6;
+  }, [width, points.length]);
   if (points.length < 2) return null;
   const labelled = labelsThatFit(points);
-  return html`<div class="scroll"><svg class="axis" viewBox=${`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label=${`Time axis: ${points.map(({ label }) => label).join(', ')}`}>
-    <line x1=${SIDE} y1=${LINE_Y} x2=${WIDTH - SIDE} y2=${LINE_Y} />
+  return html`<div class="scroll" ref=${box}><svg class="axis" viewBox=${`0 0 ${width} ${HEIGHT}`} role="img" aria-label=${`Time axis: ${points.map(({ label }) => label).join(', ')}`}>
+    <line x1=${SIDE} y1=${LINE_Y} x2=${width - SIDE} y2=${LINE_Y} />
     ${points.map(({ px, at, kind, label }, nth) => {
       const before = points[nth - 1];
       const isWide = before !== undefined && px - before.px >= ROOM_FOR_GAP;

@@ -43,6 +43,13 @@ export function valuesOf(q: string, field: FilterField): readonly string[] {
   return own.length === 1 ? (own[0]?.values ?? []).flatMap((value) => (value.kind === 'text' ? [value.text] : [])) : [];
 }
 
+/** Whether tasks in the state may be found by the query. */
+export function takesState(q: string, state: string): boolean {
+  const read = readQuery(q);
+  if (!('filter' in read)) return false;
+  return read.filter.every(({ field, isNegated, values }) => field !== 'state' || values.some((value) => value.kind !== 'text' || value.text === state) !== isNegated);
+}
+
 function conditionOf(field: FilterField, values: readonly (string | number)[] | null): Condition {
   if (values === null) return { field, isNegated: true, values: [{ kind: 'exists' }] };
   const isNumber = filterFields[field].kind === 'number';

@@ -70,10 +70,25 @@ export function percent(share: number): string {
   return share > 0 && share < 0.01 ? '<1 %' : `${Math.round(share * 100)} %`;
 }
 
-/** 84 -> `84 bytes`, 2048 -> `2 KiB` */
+/** 1 -> `1 byte`, 84 -> `84 bytes`, 2048 -> `2 KiB` */
 export function bytes(value: number): string {
-  if (value < 1_024) return `${value} bytes`;
+  if (value < 1_024) return `${value} ${value === 1 ? 'byte' : 'bytes'}`;
   return value < 1_048_576 ? `${(value / 1_024).toFixed(1).replace(/\.0$/, '')} KiB` : `${(value / 1_048_576).toFixed(1).replace(/\.0$/, '')} MiB`;
+}
+
+interface RetryPolicy {
+  readonly max_retries: number;
+  /** s */
+  readonly base_delay: number;
+  /** s */
+  readonly max_delay: number;
+}
+
+/** `none`, `1, after 2 s`, `5, the first after 2 s, at most 1 d apart` */
+export function retriesText({ max_retries, base_delay, max_delay }: RetryPolicy): string {
+  if (max_retries === 0) return 'none';
+  const first = duration(Math.min(base_delay, max_delay) * 1_000);
+  return max_retries === 1 ? `1, after ${first}` : `${max_retries}, the first after ${first}, at most ${duration(max_delay * 1_000)} apart`;
 }
 
 /** `dead_lettered` -> `dead-lettered`, `circuit_open` -> `circuit open` */

@@ -37,6 +37,20 @@ export function plannedAfter(next: number, attempt: number, { max_retries, base_
   return times;
 }
 
+/** px of the drawing where there is room for all of it. */
+export const WIDEST_AXIS = 1_000;
+/** Down to this width the drawing is made smaller as a whole, and its texts can still be read. */
+export const LEAST_SCALED = 900;
+const POINT_PX = 90;
+
+/**
+ * How wide the axis is drawn, px. In less room each point keeps a place of its own: two of them fit a phone, more are scrolled.
+ * @param room px of the screen
+ */
+export function axisWidth(room: number, points: number): number {
+  return room >= LEAST_SCALED ? WIDEST_AXIS : Math.max(room, Math.min(LEAST_SCALED, points * POINT_PX));
+}
+
 /** What is written under a point. */
 interface Label {
   /** Where the point is. */

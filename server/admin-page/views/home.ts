@@ -11,6 +11,7 @@ import { callApi, withQuery } from '../state/api.js';
 import { count, DURATION_STEPS, duration, rate, shortCount, words } from '../state/format.js';
 import { status, trouble, useLive } from '../state/live.js';
 import { addressOf, place } from '../state/location.js';
+import { nextStepOf } from '../state/next-step.js';
 
 const spans = ['1h', '6h', '24h'] as const;
 
@@ -39,8 +40,13 @@ function Health({ now }: { readonly now: Status }): VNode {
     <h1>${headlines[now.status]}</h1>
     ${now.reasons.length === 0
       ? html`<p class="soft">${count(now.workers)} ${now.workers === 1 ? 'worker' : 'workers'}, ${rate(now.rates.delivered['1m'])} delivered a second, nothing is held back that should not be.</p>`
-      : html`<ul>${now.reasons.map(({ code, message }) => html`<li key=${code}><a href=${placeOf(code)}>${words(code)}</a> <${Said} text=${message} /></li>`)}</ul>`}
+      : html`<ul>${now.reasons.map(({ code, message }) => html`<li key=${code}><${Reason} code=${code} /> <${Said} text=${message} />${nextStepOf(code) !== undefined && html`<span class="soft">. ${nextStepOf(code)}</span>`}</li>`)}</ul>`}
   </section>`;
+}
+
+/** Where this page shows no more of it, it is no link. */
+function Reason({ code }: { readonly code: string }): VNode {
+  return nextStepOf(code) === undefined ? html`<a class="reason" href=${placeOf(code)}>${words(code)}</a>` : html`<strong class="reason">${words(code)}</strong>`;
 }
 
 /** Where a person looks next. */

@@ -11,7 +11,8 @@ import { say } from '../parts/notices.js';
 import { TimeAxis } from '../parts/time-axis.js';
 import { callApi, partOfPath, withQuery } from '../state/api.js';
 import { withCondition } from '../state/filter-text.js';
-import { bytes, duration, words } from '../state/format.js';
+import { placeOfDestination, type DestinationPlace } from '../state/destination-place.js';
+import { bytes, duration, retriesText, words } from '../state/format.js';
 import { useLive } from '../state/live.js';
 import { addressOf, place } from '../state/location.js';
 import { hasPermission, mayOperate } from '../state/session.js';
@@ -22,37 +23,49 @@ export function Task(): VNode {
   const id = place.value.query.get('id') ?? '';
   const { value: task, failure, reload } = useLive(`task ${id}`, (asking) => callApi<TaskView>(`/tasks/${partOfPath(id)}`, asking), 1_000);
   if (task === undefined) return failure === undefined ? html`<${Waiting} />` : html`<h1 class="breakable">${id}</h1><${Failure} failure=${failure} reload=${reload} />`;
-  const key = task.destination_type === 'kafka' ? undefined : (task.destination as { readonly url?: string }).url;
+  const dead = deadPlaceOf(task);
   return html`
     <div class="head wrap"><div><p class="soft">Task</p><h1 class="breakable">${id} <${Copy} text=${id} /></h1></div><${TaskButtons} task=${task} /></div>
     ${failure !== undefined && html`<${Failure} failure=${failure} reload=${reload} />`}
     <p class="state"><${Badge} state=${task.state} /> ${sentenceOf(task)}</p>
     <${TimeAxis} task=${task} />
     <div class="beside"><dl class="facts card">
-      <dt>Destination</dt><dd class="breakable">${task.destination_type === 'http' ? key : JSON.stringify(task.destination)}</dd>
+      <dt>Destination</dt><dd class="breakable"><${PlaceLink} place=${{ ...placeOfDestination(task.destination_type, task.destination), key: task.destination_key }} /></dd>
+      ${dead !== undefined && html`<dt>Dead destination</dt><dd class="breakable"><${PlaceLink} place=${dead} /></dd>`}
       ${task.dead_reason !== null && html`<dt>Given up</dt><dd>${words(task.dead_reason)}</dd>`}
       <dt>Accepted</dt><dd><${Time} at=${task.created_at} /> from ${task.source}</dd>
       <dt>Client</dt><dd><a href=${addressOf('tasks', { q: withCondition('', 'client_id', [task.client_id]) })}>${task.client_id}</a></dd>
-      ${typeof task.flow_key === 'string' && html`<dt>Flow key</dt><dd>${task.flow_key}</dd>`}
+      ${typeof task.flow_key === 'string' && html`<dt>Flow key</dt><dd><a href=${addressOf('destination', { key: task.flow_key })}>${task.flow_key}</a></dd>`}
       <dt>Run</dt><dd>${task.run}${task.edits > 0 ? `, edited ${task.edits} ${task.edits === 1 ? 'time' : 'times'}` : ''}${task.is_priority ? ', priority' : ''}</dd>
-      <dt>Retries</dt><dd>${task.policy.max_retries}, the first after ${duration(task.policy.base_delay * 1_000)}, at most ${duration(task.policy.max_delay * 1_000)} apart, then ${task.on_exhausted === 'park' ? 'parked' : 'to its dead destination'}</dd>
+      <dt>Retries</dt><dd>${retriesText(task.policy)}, then ${task.on_exhausted === 'park' ? 'parked' : 'to its dead destination'}</dd>
       <dt>Engine</dt><dd><a href=${`/admin/queues/task?id=${encodeURIComponent(id)}`}>its job on the board</a></dd>
     </dl>
     <div><${Timeline} task=${task} />
     <${Message} key=${versionOf(task)} id=${id} length=${task.message_bytes} /></div></div>`;
 }
 
+/** Where it goes when its retries are over; undefined where it is parked then. */
+function deadPlaceOf({ on_exhausted, dead_destination, dead_destination_type, destination_type }: TaskView): DestinationPlace | undefined {
+  return on_exhausted === 'park' || dead_destination === undefined ? undefined : placeOfDestination(dead_destination_type ?? destination_type, dead_destination);
+}
+
+function PlaceLink({ place: { text, key } }: { readonly place: DestinationPlace }): VNode {
+  return key === undefined ? html`<span>${text}</span>` : html`<a href=${addressOf('destination', { key })}>${text}</a>`;
+}
+
 function sentenceOf(task: TaskView): Shown {
+  const dead = deadPlaceOf(task);
+  const deadText = dead === undefined ? 'Its dead destination' : html`Its dead destination <${PlaceLink} place=${dead} />`;
   if (task.waiting_for !== null) {
     const isTime = ['initial_delay', 'backoff', 'dead_backoff'].includes(task.waiting_for.code);
-    if (isTime) return html`It waits for its time: the ${task.attempt === 0 && task.phase === 'delivery' ? 'first' : 'next'} send is <${Time} at=${task.next_attempt_at} isDistance />, at <${Time} at=${task.next_attempt_at} />.`;
+    if (isTime) return html`It waits for its time: the ${task.attempt === 0 && task.phase === 'delivery' ? 'first' : 'next'} send${task.phase === 'dead_letter' ? ' to its dead destination' : ''} is <${Time} at=${task.next_attempt_at} isDistance />, at <${Time} at=${task.next_attempt_at} />.`;
     return html`<${Said} text=${`${task.waiting_for.message}.`} />`;
   }
   switch (task.state) {
     case 'delivered': return html`It was delivered <${Time} at=${task.finished_at} isDistance />.`;
     case 'delivering': return 'It is being sent now.';
     case 'parked': return html`It waits for a person since <${Time} at=${task.finished_at} />: this is its only copy.`;
-    case 'dead_lettered': return html`Its dead destination has it since <${Time} at=${task.finished_at} />.`;
+    case 'dead_lettered': return html`${deadText} has it since <${Time} at=${task.finished_at} />.`;
     case 'cancelled': return html`A person cancelled it <${Time} at=${task.finished_at} isDistance />.`;
     default: return html`It is sent <${Time} at=${task.next_attempt_at} isDistance />.`;
   }

@@ -9,7 +9,7 @@ import { askBulk, verbs } from '../parts/bulk-dialog.js';
 import { CalmBox, useCalm } from '../parts/calm-rows.js';
 import { SearchBar } from '../parts/search-bar.js';
 import { ApiFailure, callApi, withQuery } from '../state/api.js';
-import { readQuery, valuesOf, withCondition, withoutField } from '../state/filter-text.js';
+import { readQuery, takesState, valuesOf, withCondition, withoutField } from '../state/filter-text.js';
 import { count, words } from '../state/format.js';
 import { status, useLive } from '../state/live.js';
 import { addressOf, goTo, place } from '../state/location.js';
@@ -100,7 +100,7 @@ function Found({ q, order }: { readonly q: string; readonly order: 'newest' | 'o
     <${ActionBar} q=${q} tasks=${tasks} selected=${selected} hasMore=${last.next_cursor !== null} />
     ${tasks.length === 0
       ? html`<${Empty} title=${last.next_cursor === null ? (q === '' ? 'No tasks yet' : 'Nothing matches') : 'Nothing yet'}>
-          ${q === '' ? html`Hand over a task with <code>POST /tasks</code>: <a href="/docs">the contract</a> shows how.` : `${count(scanned)} looked at.${last.next_cursor === null ? ' Delivered tasks are forgotten after DELIVERED_RETENTION.' : ''}${/\b(?:error_code|http_status):/.test(q) ? ' A task counts by its last error: one that failed otherwise since then is found by that.' : ''}`}</${Empty}>`
+          ${q === '' ? html`Hand over a task with <code>POST /tasks</code>: <a href="/docs">the contract</a> shows how.` : `${last.next_cursor === null && takesState(q, 'delivered') ? 'Delivered tasks are forgotten after DELIVERED_RETENTION.' : ''}${/\b(?:error_code|http_status):/.test(q) ? ' A task counts by its last error: one that failed otherwise since then is found by that.' : ''}`}</${Empty}>`
       : html`<${CalmBox} touch=${calm.touch}><table class="tasks stacked">
         <thead><tr><th><label><input type="checkbox" aria-label="Select all that are shown" checked=${isAll} onChange=${() => setChosen(isAll ? new Set() : new Set(tasks.map(({ id }) => id)))} /><span class="phone"> Select all</span></label></th>
           <th>Task</th><th>State</th><th>Client</th><th>Destination</th><th class="n">Sends</th><th>Last error</th><th><a class="sort" href=${addressOf('tasks', { q, order: order === 'newest' ? 'oldest' : undefined })} title="Turn the order round">When ${order === 'newest' ? '↓' : '↑'}</a></th></tr></thead>
@@ -144,5 +144,5 @@ function ActionBar({ q, tasks, selected, hasMore }: { readonly q: string; readon
   if (q.trim() === '') return html`<div class="bar soft">Search or choose a state to act on all that match, or select some.</div>`;
   const actions = actionsOn(valuesOf(q, 'state'));
   if (actions.length === 0) return html`<div class="bar soft">Nothing can be done with all of these together.</div>`;
-  return html`<div class="bar" role="toolbar" aria-label="All that match"><span>All that match</span>${actions.map((action) => html`<button key=${action} type="button" onClick=${() => askBulk(action, { filter: { q } })}>${verbs[action].name} …</button>`)}</div>`;
+  return html`<div class="bar" role="toolbar" aria-label="All that match"><span>All that match <code class="breakable">${q}</code></span>${actions.map((action) => html`<button key=${action} type="button" onClick=${() => askBulk(action, { filter: { q } })}>${verbs[action].name} …</button>`)}</div>`;
 }

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import { readQuery, valuesOf, withCondition, withoutField } from '../../../../server/admin-page/state/filter-text.js';
+import { readQuery, takesState, valuesOf, withCondition, withoutField } from '../../../../server/admin-page/state/filter-text.js';
 
 describe('the query of the page', () => {
   it('takes what was chosen literally, and leaves what was typed as it was', () => {
@@ -17,6 +17,10 @@ describe('the query of the page', () => {
     expect(withCondition('state:parked http_status:5xx', 'http_status', [404])).to.equal('state:parked http_status:404');
     expect(withCondition('state:parked', 'http_status', null)).to.equal('state:parked -http_status:*');
     expect(withCondition('', 'destination_key', ['https://a.example/orders'])).to.equal('destination_key:https://a.example/orders');
+  });
+
+  it('says whether tasks of a state can be found', () => {
+    expect(['', 'id:x', 'state:parked,delivered', '-state:parked', 'state:parked', '-state:delivered', 'state:delivered -state:delivered'].map((q) => takesState(q, 'delivered'))).to.deep.equal([true, true, true, true, false, false, false]);
   });
 
   it('says where it is wrong, in characters', () => {

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import { bytes, count, distance, duration, DURATION_STEPS, localTime, percent, rate, shortCount, shortKey, words } from '../../../../server/admin-page/state/format.js';
+import { bytes, count, distance, duration, DURATION_STEPS, localTime, percent, rate, retriesText, shortCount, shortKey, words } from '../../../../server/admin-page/state/format.js';
 import { placeOnAxis, plannedAfter } from '../../../../server/admin-page/state/time-axis.js';
 
 describe('what the page writes', () => {
@@ -25,6 +25,8 @@ describe('what the page writes', () => {
   it('numbers', () => {
     expect([count(1_234_567), count(null), shortCount(9_999), shortCount(12_345), shortCount(1_000_000), shortCount(123_456_789)]).to.deep.equal(['1,234,567', '–', '9,999', '12.3k', '1M', '123M']);
     expect([rate(null), rate(0), rate(0.012), rate(3.25), rate(1_234.5)]).to.deep.equal(['–', '0', '0.01', '3.3', '1,235']);
+    expect([1, 0, 5].map((max_retries) => retriesText({ max_retries, base_delay: 2, max_delay: 86_400 }))).to.deep.equal(['1, after 2 s', 'none', '5, the first after 2 s, at most 1 d apart']);
+    expect(bytes(1)).to.equal('1 byte');
     expect([bytes(84), bytes(2_048), bytes(1_572_864)]).to.deep.equal(['84 bytes', '2 KiB', '1.5 MiB']);
     expect([percent(0), percent(0.001), percent(0.273), percent(1)]).to.deep.equal(['0 %', '<1 %', '27 %', '100 %']);
   });

@@ -1,8 +1,12 @@
 import { expect } from 'chai';
 
-import { labelsThatFit, placeOnAxis, plannedAfter } from '../../../../server/admin-page/state/time-axis.js';
+import { axisWidth, labelsThatFit, placeOnAxis, plannedAfter } from '../../../../server/admin-page/state/time-axis.js';
 
 describe('the time axis of a task', () => {
+  it('is as wide as a phone for few points, and has a place for each of many', () => {
+    expect([axisWidth(1_200, 2), axisWidth(349, 2), axisWidth(349, 6), axisWidth(349, 30)]).to.deep.equal([1_000, 349, 540, 900]);
+  });
+
   it('writes no label over another: first and last are always there', () => {
     const at = (px: number, label: string) => ({ px, label });
     const points = [at(14, 'accepted'), at(90, 'connection refused'), at(300, 'connection refused'), at(360, '503'), at(850, 'connection refused'), at(986, 'connection refused')];

@@ -1,0 +1,18 @@
+/** Where a task or its dead letter goes. Pure. */
+export interface DestinationPlace {
+  readonly text: string;
+  /** What its view is asked for; undefined for a type that this page does not know. */
+  readonly key: string | undefined;
+}
+
+/**
+ * @param type        `http`, `kafka`, or one that is newer than this page
+ * @param destination as GET /tasks/:id shows it: `{ url }`, `{ topic, host?, port? }`
+ */
+export function placeOfDestination(type: string, destination: Readonly<Record<string, unknown>>): DestinationPlace {
+  const { url, topic, host, port } = destination;
+  if (type === 'http' && typeof url === 'string') return { text: url, key: url };
+  const text = JSON.stringify(destination);
+  if (type !== 'kafka' || typeof topic !== 'string') return { text, key: undefined };
+  return { text, key: `kafka://${typeof host === 'string' ? `${host}:${String(port)}` : 'default'}/${topic}` };
+}

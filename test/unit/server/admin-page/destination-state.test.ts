@@ -1,0 +1,33 @@
+import { expect } from 'chai';
+
+import { placeOfDestination } from '../../../../server/admin-page/state/destination-place.js';
+import { stateOfTraffic } from '../../../../server/admin-page/state/destination-state.js';
+
+describe('the state of a destination on the page', () => {
+  const cases: readonly (readonly [delivered: number, failed: number, inFlight: number, limits: object | null, workers: number | null, text: string])[] = [
+    [3, 0, 0, null, 2, 'ok sending'],
+    [3, 9, 0, null, 2, 'ok sending'],
+    [0, 0, 1, null, 2, 'delivering sending'],
+    [0, 9, 1, null, 2, 'retrying all fail'],
+    [0, 9, 0, {}, 2, 'retrying all fail'],
+    [3, 0, 0, {}, 2, 'limited limited'],
+    [0, 0, 0, null, 2, 'idle idle'],
+    [0, 0, 0, null, null, 'idle idle'],
+    [3, 0, 0, null, 0, 'idle no worker'],
+  ];
+  for (const [delivered, failed, inFlight, limits, workers, text] of cases) {
+    it(`is ${text} with ${delivered} delivered, ${failed} failed, ${inFlight} in flight, ${limits === null ? 'no ' : ''}limits and ${workers} workers`, () => {
+      const state = stateOfTraffic({ delivered, failed, in_flight: inFlight, limits }, workers);
+      expect(`${state.kind} ${state.text}`).to.equal(text);
+    });
+  }
+});
+
+describe('where a task goes', () => {
+  it('is shown as it was handed over, with the key of its view', () => {
+    expect(placeOfDestination('http', { url: 'https://a.example/x?...', method: 'PUT' })).to.deep.equal({ text: 'https://a.example/x?...', key: 'https://a.example/x?...' });
+    expect(placeOfDestination('kafka', { topic: 'orders' }).key).to.equal('kafka://default/orders');
+    expect(placeOfDestination('kafka', { topic: 'orders', host: 'b', port: 9092 }).key).to.equal('kafka://b:9092/orders');
+    expect(placeOfDestination('newer', { queue: 'q' })).to.deep.equal({ text: '{"queue":"q"}', key: undefined });
+  });
+});
