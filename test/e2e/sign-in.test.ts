@@ -278,7 +278,7 @@ describe('e2e: signing in at a browser', function () {
     expect((await resumed).headers(), 'a name that somebody gave before').to.not.have.property('x-operator');
     const notice = page.getByText('is still held: everything is paused');
     await notice.waitFor();
-    await page.getByRole('button', { name: 'Send again …' }).click();
+    await page.getByRole('button', { name: 'Resume every send …' }).click();
     const reason = page.locator('dialog').getByLabel('Reason');
     await reason.fill('their release');
     const nothingIsShown = async (): Promise<void> => {
