@@ -98,7 +98,7 @@ function Live(): VNode {
 function Person(): VNode | null {
   const who = session.value;
   if (who?.key_id === null || who === undefined) return null;
-  return html`<div class="live"><span class="who" title=${`${who.name ?? ''} (key ${who.key_id}), ${who.role}`}>${who.name === 'BOOTSTRAP_API_KEY' ? 'bootstrap key' : (who.name ?? who.key_id)}, ${who.role}</span> <button type="button" class="small" onClick=${() => void signOut()}>Sign out</button></div>`;
+  return html`<div class="live person"><span title=${`${who.name ?? ''} (key ${who.key_id})`}><span class="who">${who.name === 'BOOTSTRAP_API_KEY' ? 'bootstrap' : (who.name ?? who.key_id)}</span>, ${who.role}</span> <button type="button" class="small" onClick=${() => void signOut()}>Sign out</button></div>`;
 }
 
 /** The pause of the whole fleet; undefined while it is not known. */

@@ -197,17 +197,21 @@ describe('e2e: signing in at a browser', function () {
   });
 
   it('stands before the operations page, which offers a reader nothing that changes, and shows nothing any more when the key is revoked', async () => {
-    const { id, key } = await makeKey(service.baseUrl, { role: 'read', name: 'night watch' });
+    const { id, key } = await makeKey(service.baseUrl, { role: 'read', name: `night watch of a shop ${'with a long name '.repeat(4)}`.trim() });
     expect((await page.goto(`${service.baseUrl}/admin/task?id=${taskId}`))?.status()).to.equal(401);
     await signIn(key);
     await page.getByRole('heading', { name: taskId }).waitFor();
-    await page.getByText('night watch, read').waitFor();
+    await page.getByText(/night watch .* name, read/).waitFor();
+    await page.setViewportSize({ width: 375, height: 740 });
+    await eventually(async () => expect(await page.evaluate(() => document.documentElement.scrollWidth), 'the name of a key pushes nothing off a phone').to.be.at.most(375), { withinMs: 2_000 });
+    await page.setViewportSize({ width: 1_280, height: 900 });
     await page.getByText('it lacks the permission payload').waitFor();
     expect(page.url()).to.equal(`${service.baseUrl}/admin/task?id=${taskId}`);
     for (const name of [/Send now/, /Edit/, /Cancel/, /Hold every send/, /As curl/]) expect(await page.getByRole('button', { name }).count(), String(name)).to.equal(0);
     expect(await page.getByRole('link', { name: 'Audit' }).count()).to.equal(0);
     expect((await callWith(ADMIN_KEY, service.baseUrl, `/keys/${id}`, { method: 'DELETE' })).status).to.be.below(300);
     await page.getByText('You are signed out').waitFor();
+    await page.getByRole('banner').getByText('Signed out', { exact: true }).waitFor();
     expect(await page.getByRole('heading', { name: taskId }).isVisible()).to.equal(false);
   });
 

@@ -45,8 +45,8 @@ describe('the output', () => {
 
   it('leaves whole columns out where a terminal has no room, and says which', async () => {
     const screen = new Screen();
-    await screen.output.list([{ key: 'https://api.example.com', circuit: 'open', kind: 'host', paused: null, at: `${new Date().toISOString().slice(0, 10)}T13:00:58.120Z` }], ['key', 'circuit', 'at', 'paused']);
-    await eventually(() => { expect(screen.text).to.match(/^no room for at, paused: a wider terminal or --output ndjson shows them\nKEY +CIRCUIT\nhttps:\/\/api\.example\.com +open\n$/); });
+    await screen.output.list([{ key: 'https://api.example.com', circuit: 'open', kind: 'host', paused: null, at: `${new Date().toISOString().slice(0, 10)}T13:00:58.120Z` }], ['key', 'circuit', 'at', 'paused', 'kind']);
+    await eventually(() => { expect(screen.text).to.match(/^no room for at, kind: a wider terminal or --output ndjson shows them\nKEY +CIRCUIT +PAUSED\nhttps:\/\/api\.example\.com +open +-\n$/); });
     const short = new Screen();
     await short.output.list([{ id: 'order-1', at: `${new Date().toISOString().slice(0, 10)}T13:00:58.120Z`, then: '2020-01-01T00:00:00.000Z' }], ['id', 'at', 'then']);
     await eventually(() => { expect(short.text).to.match(/order-1 {2}13:00:58Z/).and.include('no room for then'); });
