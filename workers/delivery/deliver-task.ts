@@ -143,7 +143,7 @@ async function decideAttempt({ jobId, task, edits, progress, stalls, hasWaited, 
     const start = decideOutcome({ kind: 'fetched', stalls }, task, progress, rules, random());
     if (start.kind !== 'send') return { outcome: start };
     const flow = flowControl.resolve(named, task.id);
-    const entry = await flowControl.enter({ flow, named, taskId: task.id, jobId, longestWaitMs: (progress.phase === 'delivery' ? task.retryPolicy : rules.dead).maxDelayMs, hasWaited });
+    const entry = await flowControl.enter({ flow, named, taskId: task.id, jobId, longestWaitMs: (progress.phase === 'delivery' ? task.retryPolicy : rules.dead).maxDelayMs, hasWaited, hasFailed: progress.attempt > 0 });
     if (entry.kind === 'refused') {
       // While it was held, a second task may have shown that its endpoint is one.
       const waitsIn = flowControl.waitsIn(named, task.id);

@@ -24,6 +24,8 @@ export interface Candidate {
   readonly longestWaitMs: number;
   /** It was put back before it came here. */
   readonly hasWaited: boolean;
+  /** It was sent before, in this phase of its run. */
+  readonly hasFailed: boolean;
 }
 
 /** The limit that an operator set: the policy, and the name of the flow that it was set for. */
@@ -33,7 +35,7 @@ export interface Limit {
 }
 
 /** The right to one send; given back with FlowControl.leave. */
-export interface Ticket extends Omit<Candidate, 'hasWaited'> {
+export interface Ticket extends Omit<Candidate, 'hasWaited' | 'hasFailed'> {
   readonly kind: 'ticket';
   readonly slot: Slot;
   readonly row: FlowRow;
@@ -80,8 +82,11 @@ export class Admission {
     const limit = controls.policyFor(flow);
     if (limit?.policy.isPaused === true) return refuse('paused');
     const state = breaker.stateOf(flow);
-    if (state === 'open') return refuse('circuit_open');
-    if (state === 'probe') return this.#enterAsProbe(candidate, limit);
+    if (state === 'open' || state === 'probe') {
+      const isFirstTry = !candidate.hasWaited && !candidate.hasFailed && breaker.takeFirstTry(flow, candidate.jobId);
+      if (state === 'probe' || isFirstTry) return this.#enterAsProbe(candidate, limit, isFirstTry);
+      return refuse('circuit_open');
+    }
     const rate = rates.of(flow);
     if (rate?.available(now()) === 0) return refuse('rate_lowered');
     if (!candidate.hasWaited && isLimited(limit?.policy) && this.parts.isLimitAwaited(limit.name)) return refuse('limit');
@@ -139,9 +144,10 @@ export class Admission {
     return this.#ticket(candidate, slot, limit, isProbe);
   }
 
-  async #enterAsProbe(candidate: Candidate, limit: Limit | undefined): Promise<Entry> {
+  /** @param isTaken it has the right to be a probe already */
+  async #enterAsProbe(candidate: Candidate, limit: Limit | undefined, isTaken: boolean): Promise<Entry> {
     const { controls, breaker, slots } = this.parts;
-    if (!(await breaker.takeProbe(candidate.flow, candidate.jobId))) return refuse('circuit_open');
+    if (!isTaken && !(await breaker.takeProbe(candidate.flow, candidate.jobId))) return refuse('circuit_open');
     const slot = slots.force(candidate.flow);
     const reason = this.#obstacle(candidate.flow, controls.policyFor(candidate.flow), true);
     const entry = reason === undefined ? await this.#afterLimit(candidate, slot, limit, true) : this.#giveUp(slot, reason);

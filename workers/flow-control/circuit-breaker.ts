@@ -1,11 +1,12 @@
 import { isOfOthers, type Flow } from '../../shared/domain/destinations/flow.js';
 import { deliveryError } from '../../shared/domain/errors.js';
-import { circuitThatWaits, endpointCircuitOf, keyIdOfCircuit, openedBy, openedByRetryAfter, placeOfCircuit, stateOfCircuit, type Circuit, type CircuitRules, type CircuitState, type LastProbe, type SendVerdict } from '../../shared/domain/flow/circuit.js';
+import { circuitOfOthers, circuitThatWaits, endpointCircuitOf, keyIdOfCircuit, openedBy, openedByRetryAfter, placeOfCircuit, stateOfCircuit, type Circuit, type CircuitRules, type CircuitState, type LastProbe, type SendVerdict } from '../../shared/domain/flow/circuit.js';
 import type { DeliveryResult } from '../../shared/domain/ports.js';
 import { shownPhase, type ShownPhase } from '../../shared/domain/task/shown-phase.js';
 import type { Logger } from '../../shared/logging/logger.js';
 import type { FlowStore } from '../../shared/queue/flow/flow-store.js';
 import type { Controls } from './controls.js';
+import { FirstTries } from './first-tries.js';
 import type { FlowHealth, TooMuch } from './flow-health.js';
 import type { Slots } from './slots.js';
 
@@ -66,6 +67,7 @@ export class CircuitBreaker {
   readonly #probingAlone = new Set<string>();
   /** Circuits that another process probes, and until when we assume so. Waking their tasks before that is useless. */
   readonly #probedElsewhere = new Map<string, number>();
+  readonly #firstTries = new FirstTries();
 
   constructor(private readonly options: CircuitBreakerOptions) {}
 
@@ -117,6 +119,19 @@ export class CircuitBreaker {
     return false;
   }
 
+  /**
+   * Lets a task that was never sent, and that comes for the first time, try the open circuit of "the others" of its host: see FirstTries.
+   * Ended by `endProbe`. @returns false: the host as a whole is shut, or there were too many of late
+   */
+  takeFirstTry(flow: Flow, jobId: string): boolean {
+    const { controls, now } = this.options;
+    const circuit = circuitOfOthers(flow);
+    if (!isOfOthers(flow) || isShut(this.#stateOf(flow.hostId)) || controls.circuit(circuit)?.reason !== 'failures') return false;
+    if (!this.#firstTries.take(circuit, now())) return false;
+    this.#probes.set(jobId, { by: 'process', circuit });
+    return true;
+  }
+
   /** The probe of this job is over, however it ended. */
   endProbe(jobId: string): void {
     const probe = this.#probes.get(jobId);
@@ -155,6 +170,7 @@ export class CircuitBreaker {
   /** Forgets what is too old to matter; called by each tick. */
   forgetOld(): void {
     const { controls, now } = this.options;
+    this.#firstTries.keep((circuit) => controls.circuit(circuit) !== undefined);
     if (this.#probedElsewhere.size > 0) {
       const at = now();
       for (const [circuit, until] of this.#probedElsewhere) if (until <= at) this.#probedElsewhere.delete(circuit);
