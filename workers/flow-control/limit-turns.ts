@@ -41,7 +41,10 @@ export class LimitTurns<Waiting extends { readonly flow: Flow }> {
   isAwaited(name: string): boolean {
     const turns = this.#byName.get(name);
     if (turns?.isShort !== true) return false;
-    for (const waiting of turns.flows) if (this.options.isWaiting(waiting)) return true;
+    for (const waiting of turns.flows) {
+      if (this.options.isWaiting(waiting)) return true;
+      turns.flows.delete(waiting);
+    }
     return false;
   }
 
