@@ -79,7 +79,7 @@ const rules = {
       return `${where} fewer replicas in step than REDIS_MIN_REPLICAS: new tasks and changes are refused there (503 redis_unavailable), and deliveries go on`;
     }
     if (!isFleetAccepting) return `the part of Redis that holds keys, limits and circuits takes no writes, or has fewer replicas in step than REDIS_MIN_REPLICAS: changes of them are refused${workers === undefined ? ', and workers cannot report' : ''}`;
-    if (workers === undefined) return 'the part of Redis that holds limits, circuits and the reports of workers does not answer';
+    if (workers === undefined) return 'the part of Redis that holds limits, circuits and the reports of workers does not answer, or takes no writes';
     return undefined;
   },
   no_worker: ({ workers, counts }) => (workers === 0 ? `no worker has reported within 5 s: nothing is sent, and ${tasks(counts?.due ?? 0)} due` : undefined),

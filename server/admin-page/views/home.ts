@@ -74,7 +74,7 @@ function Tiles({ now }: { readonly now: Status }): VNode | null {
     { name: 'Late', value: duration(lateness_ms.p99), note: oldest_due_ms === null ? 'nothing is overdue' : `oldest: ${duration(oldest_due_ms)}`, kind: (lateness_ms.p99 ?? 0) > 10_000 && 'warn' },
     { name: 'Due', value: shortCount(counts.due), note: growth === null || Math.abs(growth) < 0.05 ? 'steady' : growth > 0 ? `+${rate(growth)} a second` : `−${rate(-growth)} a second`, kind: growth !== null && growth > 1 && 'warn' },
     { name: 'Waiting', value: shortCount(counts.waiting), note: held > 0 ? `${shortCount(held)} held back` : 'for their time', href: addressOf('tasks', { q: 'state:waiting' }) },
-    { name: 'Being sent', value: shortCount(counts.sending), note: now.workers === 0 ? 'no worker runs' : `${Math.round((load ?? 0) * 100)} % of the slots`, href: addressOf('tasks', { q: 'state:delivering' }) },
+    { name: 'Being sent', value: shortCount(counts.sending), note: now.workers === 0 ? 'no worker runs' : load === null ? 'their slots are not known' : `${Math.round(load * 100)} % of the slots`, href: addressOf('tasks', { q: 'state:delivering' }) },
     { name: 'Parked', value: shortCount(counts.parked), note: counts.parked > 0 ? 'wait for a person' : 'none waits for you', href: addressOf('tasks', { q: 'state:parked' }), kind: counts.parked > 0 && 'warn' },
     { name: 'Dead-lettered', value: shortCount(counts.dead_lettered), note: 'sent elsewhere', href: addressOf('tasks', { q: 'state:dead_lettered' }) },
   ];
