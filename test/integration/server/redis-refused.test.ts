@@ -143,7 +143,7 @@ describe('the API while Redis refuses', () => {
   it('answers 500 and logs it when an error of Redis is a bug of ours', async () => {
     const [shard] = await service.queue.shards();
     shard?.client.defineCommand('krsFlowSnapshot', { numberOfKeys: 3, lua: 'return no_such_thing.at_all' });
-    const { status, body } = await call(service.baseUrl, '/destinations/x');
+    const { status, body } = await call(service.baseUrl, `/destinations/${encodeURIComponent('https://api.example.com')}`);
     expect([status, body['code']]).to.deep.equal([500, 'internal']);
     expect(logLines().filter((line) => line.includes('bug: a request failed'))).to.have.lengthOf(1);
     expect(service.log.slice(logStart)).to.include('no_such_thing');
