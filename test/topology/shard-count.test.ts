@@ -61,7 +61,8 @@ describe('topology: the number of shards', function () {
     const prefix = uniquePrefix();
     const redis = connect();
     await redis.hset(`${prefix}:deliver-0:meta`, 'opts.maxLenEvents', '10000');
-    expect(await settle(redis, prefix, 4)).to.be.instanceOf(ShardCountError);
+    // There may have been four, of which the last ones are lost.
+    expect(String(await settle(redis, prefix, 4))).to.include('Redis says at least 1').and.not.include('Set SHARDS');
     expect(await settle(redis, prefix, 1)).to.equal('settled');
     expect(await redis.get(shardCountKey(prefix))).to.equal('1');
   });

@@ -13,7 +13,7 @@ export function judgeStored(own: number, told: readonly Told[]): StoredVerdict {
 
 /**
  * What follows from the shards that are there. `fits`: our number may be stored. `unknown`: some may have been lost.
- * `other`: `count` shards are there, or more where `isLeast`.
+ * `other`: `count` shards are there; `isLeast`: there may have been more, since some are missing, or fewer are there than we are set up for.
  */
 export type ShardsVerdict = { readonly kind: 'fits' | 'unknown' } | { readonly kind: 'other'; readonly count: number; readonly isLeast: boolean };
 
@@ -25,5 +25,5 @@ export function judgeShards(own: number, there: readonly boolean[]): ShardsVerdi
   const count = there.lastIndexOf(true) + 1;
   if (count === 0 || count === own) return { kind: 'fits' };
   const hasHoles = there.slice(0, count).includes(false);
-  return count < own && hasHoles ? { kind: 'unknown' } : { kind: 'other', count, isLeast: hasHoles };
+  return count < own && hasHoles ? { kind: 'unknown' } : { kind: 'other', count, isLeast: hasHoles || count < own };
 }
