@@ -1,7 +1,10 @@
 /** Where a task or its dead letter goes. Pure. */
 export interface DestinationPlace {
   readonly text: string;
-  /** What its view is asked for; undefined for a type that this page does not know. */
+  /**
+   * What its view is asked for. It stands in addresses, which are kept in histories and logs: of a url it is the origin alone, since all behind it may be
+   * secret, and only the service knows what is. Undefined for a type that this page does not know.
+   */
   readonly key: string | undefined;
 }
 
@@ -11,7 +14,7 @@ export interface DestinationPlace {
  */
 export function placeOfDestination(type: string, destination: Readonly<Record<string, unknown>>): DestinationPlace {
   const { url, topic, host, port } = destination;
-  if (type === 'http' && typeof url === 'string') return { text: url, key: url };
+  if (type === 'http' && typeof url === 'string') return { text: url, key: URL.canParse(url) ? new URL(url).origin : undefined };
   const text = JSON.stringify(destination);
   if (type !== 'kafka' || typeof topic !== 'string') return { text, key: undefined };
   return { text, key: `kafka://${typeof host === 'string' ? `${host}:${String(port)}` : 'default'}/${topic}` };

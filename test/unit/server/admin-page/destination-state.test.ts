@@ -25,9 +25,16 @@ describe('the state of a destination on the page', () => {
 
 describe('where a task goes', () => {
   it('is shown as it was handed over, with the key of its view', () => {
-    expect(placeOfDestination('http', { url: 'https://a.example/x?...', method: 'PUT' })).to.deep.equal({ text: 'https://a.example/x?...', key: 'https://a.example/x?...' });
+    expect(placeOfDestination('http', { url: 'https://a.example/x?...', method: 'PUT' })).to.deep.equal({ text: 'https://a.example/x?...', key: 'https://a.example' });
     expect(placeOfDestination('kafka', { topic: 'orders' }).key).to.equal('kafka://default/orders');
     expect(placeOfDestination('kafka', { topic: 'orders', host: 'b', port: 9092 }).key).to.equal('kafka://b:9092/orders');
     expect(placeOfDestination('newer', { queue: 'q' })).to.deep.equal({ text: '{"queue":"q"}', key: undefined });
+  });
+
+  it('puts nothing but its host into an address: the path, the query and the login may be secrets', () => {
+    for (const url of ['https://hooks.slack.com/services/T0/B0/XXXX', 'https://hooks.slack.com/?token=abc', 'https://user:***@hooks.slack.com/x#y', 'https://HOOKS.slack.com:443']) {
+      expect(placeOfDestination('http', { url })).to.deep.equal({ text: url, key: 'https://hooks.slack.com' });
+    }
+    expect(placeOfDestination('http', { url: '(not a url)' }).key).to.equal(undefined);
   });
 });
