@@ -3,7 +3,7 @@ import { complaintAboutTopic, DEFAULT_CLUSTER, KAFKA_SCHEME } from '../../shared
 import { hostOfName } from '../../shared/domain/flow/flow-key.js';
 import { EVERYTHING } from '../../shared/domain/flow/flow-policy.js';
 import { idOfKey } from '../../shared/wire/destination-id.js';
-import { nearestName } from '../http/nearest-name.js';
+import { nearestHost } from './nearest-host.js';
 
 /** `kafka://broker-1:9092`, `kafka://::1:9092` */
 const BROKER = /^kafka:\/\/.+:[1-9]\d{0,4}$/;
@@ -45,7 +45,7 @@ function hintForUnseenHost(name: string, host: string, seen: Iterable<string>): 
   for (const each of seen) {
     if (hostOfName(each) === each && hosts.push(each) === MOST_COMPARED) break;
   }
-  const near = nearestName(host, hosts);
+  const near = nearestHost(host, hosts);
   return `no task for ${name} has been seen lately${near === undefined ? '' : `, but some for ${near}`}: this change is about ${name} alone, and holds for tasks that come`;
 }
 

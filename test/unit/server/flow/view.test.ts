@@ -297,6 +297,14 @@ describe('the answer to a change', () => {
     for (const name of ['https://shop.test/x', 'kafka://b:9092/orders', 'kafka://::1:9092/orders']) expect(changed(name, known), name).to.equal(`no task for ${name} has been seen lately: this change is about ${name} alone, and holds for tasks that come`);
   });
 
+  it('names no other host that only looks alike', () => {
+    const pairs = [['https://pay.acme.io', 'https://crm.acme.io'], ['https://a.example.com', 'https://shop.example.com'], ['https://eu-west-1.acme.io', 'https://eu-east-1.acme.io'], ['https://api.acme.io', 'https://app.acme.io'],
+      ['kafka://broker-1:9092', 'kafka://broker-2:9092'], ['https://10.0.0.1', 'https://10.0.0.2'], ['https://broker', 'kafka://broker:9092'], ['https://acme.io', 'https://crm.acme.io']] as const;
+    for (const [name, known] of pairs) expect(changed(name, new TrafficByName([sample(`${known}/x`, known, { delivered: 1 })], [])), name).to.match(/lately: this change is about/);
+    const near = [['https://paymnets.acme.io', 'https://payments.acme.io'], ['https://api.acme.io:8443', 'https://api.acme.io'], ['kafka://borker-1:9092', 'kafka://broker-1:9092'], ['https://api.examplecom', 'https://api.example.com']] as const;
+    for (const [name, known] of near) expect(changed(name, new TrafficByName([sample(`${known}/x`, known, { delivered: 1 })], [])), name).to.include(`but some for ${known}: `);
+  });
+
   it('gives none else', () => {
     for (const name of [TOPIC, CLUSTER, 'tenant-7', 'tenant/7', 'v1.2', 'a b.c', '*']) expect(changed(name, traffic), name).to.equal(null);
   });
