@@ -252,7 +252,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
       bulkActions: new BulkActionsOfQueue(queue, { actions: bulkKeys(config.queuePrefix, isCluster(redis)), audit: auditKeys(config.queuePrefix, isCluster(redis)) }),
       metrics,
       isStopping: () => isToldToStop,
-      areKeysKnown: () => !isAuthOn || keyRing.isKnown,
+      areKeysKnown: () => !isAuthOn || keyRing.wasRead,
       mask,
       keyRing,
       hasBootstrapKey: bootstrapKey !== undefined,
@@ -284,6 +284,8 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
   async function startToTakeOver(): Promise<void> {
     const shards = await queue.shards();
     if (stopping !== undefined) return;
+    // What it asked before Redis had answered was refused, and without the keys the API is not ready.
+    if (isAuthOn) keyRing.start();
     takeOver = new TakeOver({ shards, redis, flowStore: queue.flowStore(), self: undefined, clock, logger, onTaken: (tasks) => apiMetrics.stalled(tasks) });
     takeOver.start();
   }

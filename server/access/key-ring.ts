@@ -73,12 +73,12 @@ export class KeyRing {
     this.#bootstrap = bootstrapKey === undefined ? undefined : asStored(bootstrapKey);
   }
 
-  /** Whether any key can be judged: the stored ones were read once, or the bootstrap key is there. */
-  get isKnown(): boolean {
-    return this.#bootstrap !== undefined || this.#version !== '';
+  /** Whether the stored keys were read once. Until then all of them are refused; that of BOOTSTRAP_API_KEY holds. */
+  get wasRead(): boolean {
+    return this.#version !== '';
   }
 
-  /** Starts to look, at once and then at regular times. */
+  /** Looks at once, and then at regular times. Called again: looks at once. */
   start(): void {
     if (this.#isStopped) return;
     void this.#look().catch(() => undefined);

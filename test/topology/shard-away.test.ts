@@ -241,6 +241,19 @@ describe('topology: a master of a Cluster is away, and none takes over', functio
       for (const wrong of [revoked.key, `krs_${keyId}_${'cd'.repeat(32)}`]) expect((await post(wrong, '/tasks', living())).status).to.equal(401);
       const ready = await call(guarded.baseUrl, '/readyz');
       expect([ready.status, ready.body['status'], ready.body['checks']]).to.deep.equal([200, 'ready', { redis: 'ok', fleet: 'failed' }]);
+      // One that starts now knows no stored key: a rollout must not put it in place of those that do.
+      const late = new ServiceProcess('server/main.js', { ...settings(), QUEUE_PREFIX: service.prefix, HTTP_HOST: '127.0.0.1', HTTP_PORT: '0' });
+      try {
+        const [, lateUrl = ''] = await late.hasWritten(/the API is up.*?(http:\/\/127\.0\.0\.1:\d+)/);
+        await eventually(async () => {
+          const { status, body } = await call(lateUrl, '/readyz');
+          expect([status, body['status'], body['checks']]).to.deep.equal([503, 'not_ready', { redis: 'ok', fleet: 'failed' }]);
+        });
+        victim.thaw();
+        await eventually(async () => { expect((await call(lateUrl, '/readyz')).status).to.equal(200); }, { withinMs: 10_000 });
+      } finally {
+        await late.stop();
+      }
     });
 
     it('says why a key is refused when a shard has heard of a change that cannot be read, and takes that of BOOTSTRAP_API_KEY', async () => {

@@ -1,7 +1,9 @@
 import { expect } from 'chai';
 
+import { accessKeys } from '../../../shared/queue/names.js';
 import { ADMIN_KEY } from '../../support/access-keys.js';
 import { eventually } from '../../support/eventually.js';
+import { uniquePrefix } from '../../support/namespace.js';
 import { RefusingRedis, refusals, type Refusal } from '../../support/refusing-redis.js';
 import { InProcessService } from '../../support/service-in-process.js';
 import { signIn } from '../../support/sign-in.js';
@@ -125,6 +127,22 @@ describe('the API while Redis refuses', () => {
     expectRefused(await submit(service.baseUrl, waiting({ id: 'taken' })));
     await submitNew(service.baseUrl, waiting());
     expect((await call(service.baseUrl, '/readyz')).status).to.equal(200);
+  });
+
+  it('is not ready with AUTH=on until the access keys were read once, with a key of BOOTSTRAP_API_KEY, too, which holds meanwhile', async () => {
+    const prefix = uniquePrefix();
+    const { keys } = accessKeys(prefix, false);
+    await server.admin.set(keys, 'no hash');
+    const withKeys = await InProcessService.start({ redis: server.redis.address, prefix, bootstrapKey: ADMIN_KEY });
+    const ready = async (): Promise<unknown> => call(withKeys.baseUrl, '/readyz').then(({ status, body }) => [status, body]);
+    try {
+      await eventually(async () => { expect(await ready()).to.deep.equal([503, { status: 'not_ready', checks: { redis: 'ok', fleet: 'failed' } }]); });
+      expect((await call(withKeys.baseUrl, '/tasks', { headers: { authorization: `Bearer ${ADMIN_KEY}` } })).status).to.equal(200);
+      await server.admin.del(keys);
+      await eventually(async () => { expect(await ready()).to.deep.equal([200, { status: 'ready', checks: { redis: 'ok' } }]); });
+    } finally {
+      await withKeys.close();
+    }
   });
 
   it('is ready when Redis is full: tasks can be looked at and cancelled', async () => {
