@@ -2,7 +2,7 @@
 export const EXIT = {
   /** Done. Also when the reader of the output has gone: it has got what it wanted, and what was to be changed is changed. */
   done: 0,
-  /** The service refused it, or a part of it was not done. */
+  /** The service or a proxy in front of it refused it, or a part of it was not done. */
   refused: 1,
   /** The command line is wrong. Nothing was asked. */
   usage: 2,

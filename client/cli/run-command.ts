@@ -160,6 +160,11 @@ async function help(verb: string | undefined, isMistake: boolean, { stdout, stde
 /** The code of an answer that is none of this service. */
 const UNKNOWN = 'unknown';
 
+/** A proxy in front of the service refuses in its own words what is too large or not allowed, and would again. A 404 is of another program. */
+function isRefusal(status: number): boolean {
+  return status >= 400 && status < 500 && status !== 404;
+}
+
 /** The service answers alike without a key and with a wrong one; the command knows which it is. */
 function keyWanted(hasKey: boolean): string {
   return hasKey ? 'the key in KAFKA_RETRY_KEY is not valid: it is mistyped, or was revoked or replaced, or has expired' : 'this service wants an access key: set KAFKA_RETRY_KEY';
@@ -196,6 +201,10 @@ function codeOf(thrown: unknown, { command, say, signal, hasKey }: { readonly co
   if (error instanceof NoAnswerError) {
     say(`kafka-retry: ${error.message}`);
     return EXIT.noAnswer;
+  }
+  if (error instanceof ApiError && error.code === UNKNOWN && isRefusal(error.status)) {
+    say(`kafka-retry: ${error.message}: a proxy in front of it may have refused this, or the url is wrong (--url, KAFKA_RETRY_URL)`);
+    return EXIT.refused;
   }
   if (error instanceof ApiError && error.code === UNKNOWN) {
     say(`kafka-retry: ${error.message}: is the url right (--url, KAFKA_RETRY_URL)?`);

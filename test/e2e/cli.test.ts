@@ -554,6 +554,16 @@ describe('kafka-retry', () => {
       expect(code).to.equal(EXIT.noAnswer);
     });
 
+    it('say 1 where a proxy in front refuses it: to repeat it is of no use', async () => {
+      const url = new URL(receiver.url('/')).origin;
+      receiver.on('/stats', { kind: 'answer', status: 413, body: '<html>too large' });
+      const refused = await run(['--url', url, 'stats']);
+      expect(refused.err).to.match(/\(413 <html>too large\): a proxy in front of it may have refused this, or the url is wrong/);
+      expect(refused.code).to.equal(EXIT.refused);
+      receiver.on('/stats', { kind: 'answer', status: 404, body: '<html>no such page' });
+      expect((await run(['--url', url, 'stats'])).code).to.equal(EXIT.noAnswer);
+    });
+
     it('name a code of an error that was probably meant, also where none matches', async () => {
       const { code, err } = await run(['redrive', '--state', 'parked', '--error-code', 'http_clent_error']);
       expect([code, err]).to.deep.equal([EXIT.done, 'no send fails with the code http_clent_error, as far as this command knows: did you mean http_client_error?\nno task matches: nothing was changed\n']);
