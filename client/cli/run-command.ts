@@ -37,15 +37,16 @@ export async function runCommand(args: readonly string[], surroundings: Surround
   let command: Command | undefined;
   let signal = interrupted;
   try {
-    const [verb, ...rest] = verbFirst(args);
+    const { verb, options, words } = verbFirst(args);
+    const rest = [...options, ...words];
     if (verb === '--version' || verb === '-v') {
       surroundings.stdout.write(`kafka-retry ${commandVersion()}\n`);
       return EXIT.done;
     }
-    if (verb === undefined || verb === 'help' || verb === '--help' || verb === '-h') return await help(rest.find((word) => word !== '--help'), verb === undefined, surroundings);
+    if (verb === undefined || verb === 'help' || verb === '--help' || verb === '-h') return await help(words.find((word) => word !== '--help'), verb === undefined, surroundings);
     if (verb === 'completion') {
       if (rest.includes('--help')) return await help(undefined, false, surroundings);
-      surroundings.stdout.write(printCompletion(rest[0]));
+      surroundings.stdout.write(printCompletion(words[0]));
       return EXIT.done;
     }
     command = commands.find(({ name }) => name === verb);
@@ -73,8 +74,8 @@ export async function runCommand(args: readonly string[], surroundings: Surround
   }
 }
 
-/** `--url http://... status` -> `status --url http://...`: options of every verb may stand before it, as other programs have them. */
-function verbFirst(args: readonly string[]): readonly string[] {
+/** Options of every verb may stand before it, as other programs have them: `--url http://... list --state parked`, and behind an alias `--url http://... help list`. */
+function verbFirst(args: readonly string[]): { readonly verb: string | undefined; readonly options: readonly string[]; readonly words: readonly string[] } {
   let at = 0;
   for (;;) {
     const [, name = '', value] = /^--([\w-]+)(=.*)?$/s.exec(args[at] ?? '') ?? [];
@@ -82,7 +83,9 @@ function verbFirst(args: readonly string[]): readonly string[] {
     if (row === undefined) break;
     at += row.type === 'boolean' || value !== undefined ? 1 : 2;
   }
-  return at >= args.length ? args : [...args.slice(at, at + 1), ...args.slice(0, at), ...args.slice(at + 1)];
+  // Without a verb they are all that there is: only help may be asked for.
+  if (at >= args.length) return { verb: args.includes('--help') ? '--help' : args[0], options: [], words: [] };
+  return { verb: args[at], options: args.slice(0, at), words: args.slice(at + 1) };
 }
 
 function parsed({ options }: Command, args: readonly string[]): { readonly values: OptionValues; readonly positionals: readonly string[] } {
