@@ -1,6 +1,6 @@
 import type { Writable } from 'node:stream';
 import type { Progress } from './progress.js';
-import { columnsThatFit, printTable, type Row } from './table.js';
+import { columnsThatFit, outgrows, printTable, type Row } from './table.js';
 
 export const outputForms = ['table', 'json', 'ndjson'] as const;
 export type OutputForm = (typeof outputForms)[number];
@@ -93,10 +93,13 @@ export class Output {
     let rows: Row[] = [];
     let widths: readonly number[] | undefined;
     let names = columns;
-    const today = this.columns === undefined ? undefined : new Date().toISOString().slice(0, 10);
     let timer: NodeJS.Timeout | undefined;
     const print = async (): Promise<void> => {
       clearTimeout(timer);
+      // A list that goes on may see the next day.
+      const today = this.columns === undefined ? undefined : new Date().toISOString().slice(0, 10);
+      // Rows of another day, behind such of today alone, begin anew: in their column they would push all others aside.
+      if (widths !== undefined && today !== undefined && outgrows(rows, { names, widths, today })) widths = undefined;
       if (widths === undefined) {
         names = columnsThatFit(rows, columns, this.columns, today);
         const left = columns.filter((name) => !names.includes(name));

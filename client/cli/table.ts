@@ -40,9 +40,19 @@ export function columnsThatFit<Name extends string>(rows: readonly Row[], names:
   });
 }
 
+/** Whether an instant of another day than `today` has no room in its column, which was made for the time alone. */
+export function outgrows(rows: readonly Row[], { names, widths, today }: { readonly names: readonly string[]; readonly widths: readonly number[]; readonly today: string }): boolean {
+  return rows.some((row) => names.some((name, nth) => {
+    const text = withoutDay(printCell(row[name]), today);
+    return INSTANT.test(text) && lengthOf(text) > (widths[nth] ?? Infinity);
+  }));
+}
+
+const INSTANT = /^(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d+)?Z$/;
+
 /** `2026-11-30T13:00:58.120Z` -> `13:00:58Z` */
 function withoutDay(text: string, today: string | undefined): string {
-  const [, day, time] = /^(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d+)?Z$/.exec(text) ?? [];
+  const [, day, time] = INSTANT.exec(text) ?? [];
   return day === undefined || day !== today ? text : `${time}Z`;
 }
 

@@ -37,6 +37,22 @@ describe('the output', () => {
     expect(await listing).to.equal(2);
   });
 
+  it('begins anew with a head when an instant of another day has no room in its column', async () => {
+    const screen = new Screen();
+    const today = `${new Date().toISOString().slice(0, 10)}T`;
+    let more: () => void = () => undefined;
+    async function* rows(): AsyncGenerator<{ at: string; id: string }> {
+      yield { at: `${today}10:00:00.000Z`, id: 'order-1' };
+      await new Promise<void>((resolve) => { more = resolve; });
+      yield { at: '2001-02-03T10:00:00.000Z', id: 'order-2' };
+    }
+    const listing = screen.output.list(rows(), ['at', 'id']);
+    await eventually(() => { expect(screen.text).to.equal('AT         ID\n10:00:00Z  order-1\n'); }, { withinMs: 20_000 });
+    more();
+    await listing;
+    expect(screen.text).to.match(/\nAT {24}ID\n2001-02-03T10:00:00\.000Z {2}order-2\n$/);
+  });
+
   it('shows a head alone where nothing is listed', async () => {
     const screen = new Screen();
     await screen.output.list([], ['id', 'state']);
