@@ -19,3 +19,8 @@ export function placeOfDestination(type: string, destination: Readonly<Record<st
   if (type !== 'kafka' || typeof topic !== 'string') return { text, key: undefined };
   return { text, key: `kafka://${typeof host === 'string' ? `${host}:${String(port)}` : 'default'}/${topic}` };
 }
+
+/** Whether what has ended went to the destinations that the task has now: who edits it since gives it others for its next run. */
+export function isWhereItWent({ finished_at: finishedAt, timeline }: { readonly finished_at: string | null; readonly timeline: readonly { readonly kind: string; readonly edited_at?: string }[] }): boolean {
+  return finishedAt === null || !timeline.some((entry) => entry.kind === 'edited' && Date.parse(entry.edited_at ?? '') > Date.parse(finishedAt));
+}

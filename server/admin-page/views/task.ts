@@ -11,7 +11,7 @@ import { say } from '../parts/notices.js';
 import { TimeAxis } from '../parts/time-axis.js';
 import { callApi, partOfPath, withQuery } from '../state/api.js';
 import { withCondition } from '../state/filter-text.js';
-import { placeOfDestination, type DestinationPlace } from '../state/destination-place.js';
+import { isWhereItWent, placeOfDestination, type DestinationPlace } from '../state/destination-place.js';
 import { bytes, duration, retriesText, words } from '../state/format.js';
 import { useLive } from '../state/live.js';
 import { addressOf, place } from '../state/location.js';
@@ -65,7 +65,7 @@ function sentenceOf(task: TaskView): Shown {
     case 'delivered': return html`It was delivered <${Time} at=${task.finished_at} isDistance />.`;
     case 'delivering': return 'It is being sent now.';
     case 'parked': return html`It waits for a person since <${Time} at=${task.finished_at} />: this is its only copy.`;
-    case 'dead_lettered': return html`${deadText} has it since <${Time} at=${task.finished_at} />.`;
+    case 'dead_lettered': return html`${isWhereItWent(task) ? deadText : 'The dead destination that it had then'} has it since <${Time} at=${task.finished_at} />.`;
     case 'cancelled': return html`A person cancelled it <${Time} at=${task.finished_at} isDistance />.`;
     default: return html`It is sent <${Time} at=${task.next_attempt_at} isDistance />.`;
   }

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import { placeOfDestination } from '../../../../server/admin-page/state/destination-place.js';
+import { isWhereItWent, placeOfDestination } from '../../../../server/admin-page/state/destination-place.js';
 import { stateOfTraffic } from '../../../../server/admin-page/state/destination-state.js';
 
 describe('the state of a destination on the page', () => {
@@ -36,5 +36,12 @@ describe('where a task goes', () => {
       expect(placeOfDestination('http', { url })).to.deep.equal({ text: url, key: 'https://hooks.slack.com' });
     }
     expect(placeOfDestination('http', { url: '(not a url)' }).key).to.equal(undefined);
+  });
+
+  it('is not where its dead letter went, when it was edited since', () => {
+    const [before, then, since] = ['2026-11-30T11:00:00.000Z', '2026-11-30T12:00:00.000Z', '2026-11-30T12:00:00.001Z'] as const;
+    const edit = (at: string) => ({ kind: 'edited', edited_at: at }) as const;
+    expect(isWhereItWent({ finished_at: then, timeline: [edit(before)] })).to.equal(true);
+    expect(isWhereItWent({ finished_at: then, timeline: [edit(before), edit(since)] })).to.equal(false);
   });
 });
