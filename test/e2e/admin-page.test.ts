@@ -125,6 +125,24 @@ describe('e2e: the operations page', function () {
     await page.locator('.facts').getByRole('link', { name: receiver.url(dead) }).waitFor();
     await page.locator('.facts').getByRole('link', { name: receiver.url(bad) }).click();
     await page.getByRole('heading', { name: receiver.url(bad) }).waitFor();
+    await page.goBack();
+    const { status } = await call(service.baseUrl, `/tasks/${task.id}`, { method: 'PATCH', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ dead_destination: { url: receiver.url(uniquePath('other')) } }) });
+    expect(status).to.equal(200);
+    await page.locator('.state', { hasText: 'The dead destination that it had then has it since' }).waitFor();
+  });
+
+  it('fits the time axis to a phone that was there before its second point', async () => {
+    const slow = uniquePath('slow');
+    receiver.on(slow, { kind: 'answer', status: 500, delayMs: 4_000 });
+    const task = httpTask(receiver.url(slow), { max_retries: 1, base_delay: 3_600 });
+    await submitNew(service.baseUrl, task);
+    await page.setViewportSize({ width: 375, height: 740 });
+    await open(`/admin/task?id=${task.id}`);
+    await page.locator('.state', { hasText: 'It is being sent now' }).waitFor();
+    expect(await page.locator('svg.axis').count()).to.equal(0);
+    await page.locator('svg.axis').waitFor();
+    expect(Number((await page.locator('svg.axis').getAttribute('viewBox'))?.split(' ')[2])).to.be.below(600);
+    await page.setViewportSize({ width: 1_280, height: 900 });
   });
 
   it('redrives just the dead letters that match, shows their number first, and then what became of them', async () => {

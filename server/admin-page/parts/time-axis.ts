@@ -24,7 +24,8 @@ export function TimeAxis({ task }: { readonly task: TaskView }): VNode | null {
     measure();
     addEventListener('resize', measure);
     return () => removeEventListener('resize', measure);
-  }, []);
+    // The box is there with the second point alone.
+  }, [points.length < 2]);
   useLayoutEffect(() => {
     if (box.current === null) return;
     // The policy of the page takes no style that stands in the markup.
