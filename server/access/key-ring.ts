@@ -61,6 +61,8 @@ export class KeyRing {
   readonly #right = new Map<string, { readonly caller: Caller }>();
   /** When the newest answer of Redis was asked for, monotonic ms. */
   #confirmedAt = -Infinity;
+  /** When the newest answer of the master of the keys was asked for. */
+  #learntFrom = -Infinity;
   #reading: Promise<void> | undefined;
   #uses = new Map<string, number>();
   /** The minute of the last use of each key that this process has noted already. */
@@ -195,7 +197,10 @@ export class KeyRing {
     }
   }
 
+  /** Several questions may be under way, and a master that was deposed may answer an older one last. */
   #learn({ version, keys }: StoredKeys, askedAt: number): void {
+    if (askedAt < this.#learntFrom || (keys === undefined && version !== this.#version)) return;
+    this.#learntFrom = askedAt;
     const isFirst = this.#version === '';
     if (keys !== undefined) {
       this.#keys = keys;

@@ -49,7 +49,8 @@ export interface EndedSend {
  * one of its own: see `#mayProbeAlone`.
  */
 interface Probe {
-  readonly by: 'fleet' | 'process';
+  /** `task`: it speaks for its own path alone. See FirstTries. */
+  readonly by: 'fleet' | 'process' | 'task';
   /** Name of the circuit that it probes. */
   readonly circuit: string;
 }
@@ -128,7 +129,7 @@ export class CircuitBreaker {
     const circuit = circuitOfOthers(flow);
     if (!isOfOthers(flow) || isShut(this.#stateOf(flow.hostId)) || controls.circuit(circuit)?.reason !== 'failures') return false;
     if (!this.#firstTries.take(circuit, now())) return false;
-    this.#probes.set(jobId, { by: 'process', circuit });
+    this.#probes.set(jobId, { by: 'task', circuit });
     return true;
   }
 
@@ -137,10 +138,8 @@ export class CircuitBreaker {
     const probe = this.#probes.get(jobId);
     if (probe === undefined) return;
     this.#probes.delete(jobId);
-    if (probe.by === 'process') {
-      this.#probingAlone.delete(probe.circuit);
-      return;
-    }
+    if (probe.by === 'process') this.#probingAlone.delete(probe.circuit);
+    if (probe.by !== 'fleet') return;
     this.#probing.delete(probe.circuit);
     this.options.store.endProbe(probe.circuit, this.options.workerName).catch(() => undefined); // it lapses
   }
@@ -170,7 +169,7 @@ export class CircuitBreaker {
   /** Forgets what is too old to matter; called by each tick. */
   forgetOld(): void {
     const { controls, now } = this.options;
-    this.#firstTries.keep((circuit) => controls.circuit(circuit) !== undefined);
+    this.#firstTries.forgetOld(now());
     if (this.#probedElsewhere.size > 0) {
       const at = now();
       for (const [circuit, until] of this.#probedElsewhere) if (until <= at) this.#probedElsewhere.delete(circuit);
@@ -209,7 +208,8 @@ export class CircuitBreaker {
     // A success closes a circuit only if the send began after it had opened: an earlier one proves nothing.
     if (probe?.circuit === flow.hostId || this.#stateOf(flow.hostId) === 'given_up') this.#close(flow.hostId);
     const endpoint = endpointCircuitOf(flow);
-    if (probe !== undefined || this.#stateOf(endpoint) === 'given_up') this.#close(endpoint);
+    if (probe?.by === 'task') this.#firstTries.giveBack(probe.circuit);
+    if ((probe !== undefined && probe.by !== 'task') || this.#stateOf(endpoint) === 'given_up') this.#close(endpoint);
   }
 
   #failed(send: EndedSend, verdict: SendVerdict & { readonly kind: 'failed' }, isTooMuch: TooMuch, failure: Failure): void {
@@ -227,7 +227,7 @@ export class CircuitBreaker {
     else if (isTooMuch.endpoint && controls.circuit(endpoint) === undefined) this.#openByFailure(send, endpoint, 'failures', failure);
     if (isOfFleet && probe.circuit === hostId) this.#openByFailure(send, hostId, hostReason, failure);
     else if (isTooMuch.host && controls.circuit(hostId) === undefined) this.#openByFailure(send, hostId, hostReason, failure);
-    else if (probe?.by === 'process') this.#noteProbe(probe.circuit, { task: send.taskId, at: controls.now(), code: failure.code });
+    else if (probe !== undefined && !isOfFleet) this.#noteProbe(probe.circuit, { task: send.taskId, at: controls.now(), code: failure.code });
   }
 
   /** A probe of one process prolongs nothing. There may be hundreds of them a second, so not each is written down. */

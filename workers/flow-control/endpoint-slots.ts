@@ -1,3 +1,6 @@
+/** One failure in a row changes no window. It also stands for a failure that says nothing of the host, or of the endpoint. */
+export const SAYS_NOTHING = 1;
+
 /** An endpoint's right to one send; given back with `leave` or `discard`. */
 export interface Slot {
   readonly endpoint: EndpointSlots;

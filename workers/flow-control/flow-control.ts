@@ -24,7 +24,8 @@ import { KnownFlows } from './known-flows.js';
 import { Limiter } from './limiter.js';
 import { LoweredRates } from './lowered-rates.js';
 import { MisplacedTasks } from './misplaced-tasks.js';
-import { SAYS_NOTHING, Slots, type FailuresInARow } from './slots.js';
+import { SAYS_NOTHING } from './endpoint-slots.js';
+import { Slots, type FailuresInARow } from './slots.js';
 import { Ticker } from './ticker.js';
 import { WakeUps } from './wake-ups.js';
 

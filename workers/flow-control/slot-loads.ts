@@ -1,5 +1,5 @@
 import { isQuick, type BulkheadRules, type EndpointLoad, type HostLoad } from '../../shared/domain/flow/bulkhead-rules.js';
-import type { EndpointSlots, HostSlots, Slot } from './endpoint-slots.js';
+import { SAYS_NOTHING, type EndpointSlots, type HostSlots, type Slot } from './endpoint-slots.js';
 
 /** So many sends that take long show that an endpoint hangs, however many are in flight. */
 const OLDEST_LOOKED_AT = 8;
@@ -33,7 +33,7 @@ export class SlotLoads {
   }
 
   ofHost({ inFlight, window, unproven, tries, failuresInARow }: HostSlots, ignoresWindow = false): HostLoad {
-    return { inFlight, window: this.#windowOf(window, ignoresWindow), unproven, tries, hasFailed: failuresInARow > 0 };
+    return { inFlight, window: this.#windowOf(window, ignoresWindow), unproven, tries, hasFailed: failuresInARow > SAYS_NOTHING };
   }
 
   /** @param window that it begins with */

@@ -19,9 +19,6 @@ export interface FailuresInARow {
   readonly ofHost: number;
 }
 
-/** One failure in a row changes no window. */
-export const SAYS_NOTHING = 1;
-
 /** Endpoints of one host that are looked at for each slot that gets free: a thousand paths may wait, and each end of a send asks. */
 const LOOKED_AT_ONCE = 8;
 

@@ -61,7 +61,7 @@ export class WakeUps {
       roomOf: async (limit) => (await roomOfLimit(limit)) - this.#woken.ofLimit(limit.name),
       roomFor: ({ flow }) => (this.#isClosed ? 0 : this.#left(flow)),
       isWaiting: (waiting) => this.#flows.get(waiting.flow.id) === waiting,
-      wake: async (waiting, { name }, wanted) => (await this.#wake(waiting, wanted, name)).woken,
+      wake: (waiting, { name }, wanted) => { this.#wakeByLimit(waiting, name, wanted); },
     });
   }
 
@@ -181,6 +181,7 @@ export class WakeUps {
   async tick(): Promise<void> {
     const looks = this.#inTurn().map((waitingLists) => this.#lookAt(waitingLists));
     this.#woken.forgetLate();
+    this.#limitTurns.forgetOld();
     this.#wakeInTurn();
     await Promise.all(looks);
   }
@@ -242,17 +243,17 @@ export class WakeUps {
   #wakeSoon(waiting: WaitingFlow): boolean {
     if (this.#isClosed) return false;
     const limit = this.#limitOf(waiting.flow);
-    if (limit !== undefined) {
-      this.#limitTurns.ask(limit, waiting);
-      return false;
-    }
-    if (waiting.isWaking) {
+    if (waiting.isWaking && limit === undefined) {
       waiting.isAskedAgain = true;
       return true;
     }
     // Nothing is awaited before the room is taken: meanwhile another flow of the host could use the same room.
     const room = this.#left(waiting.flow);
     if (room <= 0) return false;
+    if (limit !== undefined) {
+      this.#limitTurns.ask(limit, waiting);
+      return false;
+    }
     waiting.isWaking = true;
     void this.#wake(waiting, room).then(({ woken, haveAllAnswered }) => {
       const { isAskedAgain } = waiting;
@@ -263,6 +264,17 @@ export class WakeUps {
       else if (isAskedAgain || (woken < room && haveAllAnswered)) this.#wakeNext(waiting.flow.hostId);
     });
     return true;
+  }
+
+  #wakeByLimit(waiting: WaitingFlow, limit: string, wanted: number): void {
+    waiting.isWaking = true;
+    void this.#wake(waiting, wanted, limit).then(({ haveAllAnswered }) => {
+      const { isAskedAgain } = waiting;
+      waiting.isWaking = false;
+      waiting.isAskedAgain = false;
+      // Where a shard does not answer the next tick tries again.
+      if ((isAskedAgain || haveAllAnswered) && this.#flows.get(waiting.flow.id) === waiting) this.#wakeSoon(waiting);
+    });
   }
 
   /** Wakes tasks of the flow in all shards, as many as there is room for. Never fails. */

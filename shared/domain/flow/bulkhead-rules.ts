@@ -55,7 +55,7 @@ export interface HostLoad {
   readonly unproven: number;
   /** Those of its sends in flight that are tries. */
   readonly tries: number;
-  /** Its newest send has failed by the fault of the host. */
+  /** Its newest sends have failed by the fault of the host: one alone may be chance. */
   readonly hasFailed: boolean;
 }
 

@@ -1,0 +1,70 @@
+import { createHash } from 'node:crypto';
+
+import { expect } from 'chai';
+
+import type { KeyStore, StoredKeys } from '../../../../shared/queue/access/key-store.js';
+import type { StoredKey } from '../../../../shared/queue/access/stored-key.js';
+import { KeyRing } from '../../../../server/access/key-ring.js';
+
+const secret = 'ab'.repeat(32);
+const text = `krs_some_${secret}`;
+const key: StoredKey = { id: 'some', name: 'some', role: 'submit', permissions: [], clientIds: null, secretHash: createHash('sha256').update(secret).digest('hex'), previous: null, sealSecret: '', expiresAt: null, createdAt: 0, createdBy: { type: 'service', id: null, name: null, operator: null } };
+const withKey = (version: string): StoredKeys => ({ version, keys: new Map([[key.id, key]]) });
+const without = (version: string): StoredKeys => ({ version, keys: new Map() });
+
+/** Its master answers each question when the test says so, in any order: no real one can be made to. The shards always say that no key has changed. */
+class Ring {
+  readonly #asked: ((answer: StoredKeys) => void)[] = [];
+  readonly ring = new KeyRing({
+    queue: {
+      // The one method that is called.
+      withKeys: (work) => work({ read: () => new Promise<StoredKeys>((resolve) => { this.#asked.push(resolve); }) } as unknown as KeyStore),
+      keyMarks: () => ({ isNewest: () => Promise.resolve(true), tell: () => Promise.resolve(true) }) as unknown as ReturnType<ConstructorParameters<typeof KeyRing>[0]['queue']['keyMarks']>,
+    },
+    bootstrapKey: undefined,
+    clock: Date.now,
+    onFirstRead: () => undefined,
+  });
+
+  /** @returns the number of the question */
+  async asks(): Promise<number> {
+    // It waits for the master, or for the shards after a moment.
+    void this.ring.changed('1').catch(() => undefined);
+    await new Promise((resolve) => { setImmediate(resolve); });
+    return this.#asked.length - 1;
+  }
+
+  async answer(question: number, answer: StoredKeys): Promise<void> {
+    this.#asked[question]?.(answer);
+    await new Promise((resolve) => { setImmediate(resolve); });
+  }
+
+  get verdict(): string {
+    const verdict = this.ring.judge(text, performance.now());
+    if (verdict instanceof Promise) throw new Error('it asks first');
+    return 'caller' in verdict ? 'holds' : verdict.fault;
+  }
+}
+
+describe('the keys that a process knows', () => {
+  it('are those of the newest question, whichever is answered last', async () => {
+    const ring = new Ring();
+    await ring.answer(await ring.asks(), withKey('1'));
+    expect(ring.verdict).to.equal('holds');
+    // A master that is cut off, while the shards say that nothing has changed; then the one that has taken over.
+    const old = await ring.asks();
+    await new Promise((resolve) => { setTimeout(resolve, 200); });
+    await ring.answer(await ring.asks(), without('3'));
+    expect(ring.verdict).to.equal('unknown');
+    await ring.answer(old, withKey('2'));
+    expect(ring.verdict, 'by the deposed one').to.equal('unknown');
+  });
+
+  it('are not taken for those of another version that it has not told', async () => {
+    const ring = new Ring();
+    await ring.answer(await ring.asks(), withKey('1'));
+    await ring.answer(await ring.asks(), { version: '3', keys: undefined });
+    await ring.answer(await ring.asks(), without('3'));
+    expect(ring.verdict).to.equal('unknown');
+  });
+});
