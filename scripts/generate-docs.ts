@@ -12,7 +12,8 @@ import { logEvents, type LogEventRow } from '../shared/logging/log-events.js';
 import { variables, type Variable, type VariableName } from '../shared/config/schema.js';
 import { destinationTypeNames, rowOf } from '../shared/domain/destinations/destination.js';
 import type { DestinationField } from '../shared/domain/destinations/destination-row.js';
-import { deliveryError, deliveryErrors, RequestError, requestErrors, type Blame, type DeliveryErrorCode, type FailureOf, type RequestErrorCode } from '../shared/domain/errors.js';
+import { deliveryError, deliveryErrors, RequestError, type Blame, type DeliveryErrorCode, type FailureOf } from '../shared/domain/errors.js';
+import { requestErrors, type RequestErrorCode } from '../shared/domain/request-errors.js';
 import type { FieldCheck } from '../shared/domain/field-check.js';
 import { taskFieldRows, type BoundField } from '../shared/domain/task/task-fields.js';
 import { valuesTable } from './chart/values-table.js';
@@ -168,7 +169,7 @@ function errorsDoc(): string {
   return `${[
     '# Error codes',
     NOTICE,
-    'Source: `shared/domain/errors.ts` and `server/http/error-response.ts`. Decide by codes, never by texts: texts may change.',
+    'Source: `shared/domain/errors.ts`, `shared/domain/request-errors.ts` and `server/http/error-response.ts`. Decide by codes, never by texts: texts may change.',
     '## Why a send failed',
     [
       'Seen as `error_code` in the timeline of `GET /tasks/:id`, as `code` in the log line of an attempt, and at the head of the header',

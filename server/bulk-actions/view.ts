@@ -4,7 +4,7 @@ import { estimateDoneAt, inProgress } from '../../shared/domain/bulk-actions/bul
 import type { CountedBulkAction } from '../../shared/queue/bulk-actions/bulk-actions.js';
 import { shownOverride } from '../../shared/domain/bulk-actions/override.js';
 import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
-import type { RequestErrorCode } from '../../shared/domain/errors.js';
+import type { RequestErrorCode } from '../../shared/domain/request-errors.js';
 import { shownFilter } from '../../shared/domain/search/shown-filter.js';
 import { printTime } from '../http/print-time.js';
 import { MAX_ERROR_CHARACTERS, shortText } from '../http/short-error.js';

@@ -1,4 +1,5 @@
-import { RequestError, type RequestErrorCode } from '../../shared/domain/errors.js';
+import { RequestError } from '../../shared/domain/errors.js';
+import type { RequestErrorCode } from '../../shared/domain/request-errors.js';
 import type { Logger } from '../../shared/logging/logger.js';
 import { printError } from '../../shared/logging/print-error.js';
 import type { WireError } from '../../shared/wire/error.js';

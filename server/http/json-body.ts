@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
-import { RequestError, type RequestErrorCode } from '../../shared/domain/errors.js';
+import { RequestError } from '../../shared/domain/errors.js';
+import type { RequestErrorCode } from '../../shared/domain/request-errors.js';
 import type { HeldBytes } from './body-budget.js';
 import { BodyBytes } from './body-bytes.js';
 import { findJsonFault, findJsonFaultInTurns, type JsonFault } from './json-fault.js';

@@ -1,4 +1,5 @@
-import { RequestError, type RequestErrorCode } from '../../shared/domain/errors.js';
+import { RequestError } from '../../shared/domain/errors.js';
+import type { RequestErrorCode } from '../../shared/domain/request-errors.js';
 import { BACKSLASH, CLOSE_ARRAY, CLOSE_OBJECT, COLON, COMMA, OPEN_ARRAY, OPEN_OBJECT, QUOTE } from './json-bytes.js';
 import type { WorkTurns } from './work-turns.js';
 

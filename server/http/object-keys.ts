@@ -1,4 +1,5 @@
-import { RequestError, type RequestErrorCode } from '../../shared/domain/errors.js';
+import { RequestError } from '../../shared/domain/errors.js';
+import type { RequestErrorCode } from '../../shared/domain/request-errors.js';
 
 /** No object of the API needs as many. Joi reports every key it does not know, and takes a second for 100,000 of them. */
 export const MAX_KEYS = 100;

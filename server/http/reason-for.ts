@@ -1,4 +1,5 @@
-import type { RequestError, RequestErrorCode } from '../../shared/domain/errors.js';
+import type { RequestError } from '../../shared/domain/errors.js';
+import type { RequestErrorCode } from '../../shared/domain/request-errors.js';
 import type { RefusalReason } from '../../shared/domain/refusals/refusal-reason.js';
 
 /** Where the code alone says it. */

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
-import type { RequestError, RequestErrorCode } from '../../shared/domain/errors.js';
+import type { RequestError } from '../../shared/domain/errors.js';
+import type { RequestErrorCode } from '../../shared/domain/request-errors.js';
 import { ClosedCounter } from '../../shared/domain/refusals/closed-counter.js';
 import { peerBucketOf } from '../../shared/domain/access/peer-bucket.js';
 import { refusalReasons, type RefusalReason } from '../../shared/domain/refusals/refusal-reason.js';

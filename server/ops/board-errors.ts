@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
-import { RequestError, type RequestErrorCode } from '../../shared/domain/errors.js';
+import { RequestError } from '../../shared/domain/errors.js';
+import type { RequestErrorCode } from '../../shared/domain/request-errors.js';
 import { WHY_NOT_KNOWN } from '../tasks/action-answers.js';
 
 /** What the board says in words of its own, by the key that it sends to its page. */

@@ -1,5 +1,6 @@
 import { missingFor } from '../../shared/domain/access/route-access.js';
-import type { RequestError, RequestErrorCode } from '../../shared/domain/errors.js';
+import type { RequestError } from '../../shared/domain/errors.js';
+import type { RequestErrorCode } from '../../shared/domain/request-errors.js';
 import type { RefusalReason } from '../../shared/domain/refusals/refusal-reason.js';
 import type { SessionFault } from '../access/sessions.js';
 import { textAnswer, type Answer } from '../http/answer.js';

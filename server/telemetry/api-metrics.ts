@@ -1,5 +1,5 @@
 import { destinationTypeNames, type DestinationType } from '../../shared/domain/destinations/destination.js';
-import type { RequestErrorCode } from '../../shared/domain/errors.js';
+import type { RequestErrorCode } from '../../shared/domain/request-errors.js';
 import { httpMethods, refusalCodes } from '../../shared/telemetry/metric-rows.js';
 import type { Metrics } from '../../shared/telemetry/metrics.js';
 import type { Counted, Distribution } from '../../shared/telemetry/series.js';

@@ -1,5 +1,6 @@
 import { destinationTypeNames } from '../domain/destinations/destination.js';
-import { deliveryErrors, requestErrors, type DeliveryErrorCode, type RequestErrorCode } from '../domain/errors.js';
+import { deliveryErrors, type DeliveryErrorCode } from '../domain/errors.js';
+import { requestErrors, type RequestErrorCode } from '../domain/request-errors.js';
 import { deadReasons } from '../domain/task/attempt-record.js';
 import { taskActions } from '../domain/task/state-actions.js';
 

@@ -1,4 +1,4 @@
-import type { RequestErrorCode } from '../domain/errors.js';
+import type { RequestErrorCode } from '../domain/request-errors.js';
 
 /** The body of every answer that is not 2xx. */
 export interface WireError {

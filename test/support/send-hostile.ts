@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import { requestErrors } from '../../shared/domain/errors.js';
+import { requestErrors } from '../../shared/domain/request-errors.js';
 import { expectAsInContract } from './contract.js';
 import { sendRaw, type RawRequest } from './raw-request.js';
 

@@ -1,6 +1,7 @@
 import type { Actor } from '../../domain/actor.js';
 import { defaultPathMask, type PathMask } from '../../domain/destinations/path-mask.js';
-import { RequestError, type RequestErrorCode } from '../../domain/errors.js';
+import { RequestError } from '../../domain/errors.js';
+import type { RequestErrorCode } from '../../domain/request-errors.js';
 import type { Flow } from '../../domain/destinations/flow.js';
 import { hiddenName } from '../../domain/destinations/http.js';
 import type { DefaultBrokers } from '../../domain/flow/flow-key.js';

@@ -3,7 +3,8 @@ import { expect } from 'chai';
 import { generatedDocs, staleDocs } from '../../../scripts/generate-docs.js';
 import { variables } from '../../../shared/config/schema.js';
 import { destinationTypeNames, rowOf } from '../../../shared/domain/destinations/destination.js';
-import { deliveryErrors, requestErrors } from '../../../shared/domain/errors.js';
+import { deliveryErrors } from '../../../shared/domain/errors.js';
+import { requestErrors } from '../../../shared/domain/request-errors.js';
 import type { WireTask } from '../../../shared/wire/task.js';
 
 describe('the generated docs', () => {

@@ -3,7 +3,8 @@ import path from 'node:path';
 
 import { expect } from 'chai';
 
-import { countsForCircuit, deliveryErrors, requestErrors, type DeliveryErrorCode } from '../../../../shared/domain/errors.js';
+import { countsForCircuit, deliveryErrors, type DeliveryErrorCode } from '../../../../shared/domain/errors.js';
+import { requestErrors } from '../../../../shared/domain/request-errors.js';
 
 describe('errors', () => {
   const rows = Object.entries(deliveryErrors);
