@@ -58,13 +58,18 @@ export async function readPageFiles(): Promise<PageFiles> {
       waiting.push(found);
       text = text.slice(0, start) + relative(folder, found) + text.slice(end);
     }
-    byPath.set(name, { type: 'text/javascript; charset=utf-8', bytes: Buffer.from(text.replace(/\n\/\/# sourceMappingURL=.*/g, '')) });
+    byPath.set(name, { type: 'text/javascript; charset=utf-8', bytes: Buffer.from(withoutSpare(text)) });
   }
   const scripts = [...byPath.keys()].sort();
   byPath.set(OWN_STYLE, { type: STYLE_TYPE, bytes: await readShippedFile(OWN_STYLE) });
   byPath.set(CHART_STYLE, { type: STYLE_TYPE, bytes: await readShippedFile(CHART_STYLE_SOURCE) });
   const contents = [...byPath].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, { bytes }]) => `${name}\0${bytes.toString('latin1')}\0`);
   return { version: hash('sha256', contents.join(''), 'hex').slice(0, 16), byPath, scripts };
+}
+
+/** A browser reads no source maps, which are not served, and no indentation. In a template of markup a space at the beginning of a line means nothing either. */
+function withoutSpare(code: string): string {
+  return code.replace(/\n\/\/# sourceMappingURL=.*/g, '').replace(/\n +/g, '\n');
 }
 
 function relative(folder: string, target: string): string {
