@@ -5,17 +5,13 @@ import type { Speed } from '../../shared/domain/flow/bulkhead-rules.js';
 import { AnsweringShards } from './answering-shards.js';
 import type { Limit } from './admission.js';
 import { LimitTurns } from './limit-turns.js';
+import { ShardTurns } from './shard-turns.js';
 import type { Room } from './slots.js';
 import { WaitingFlows, type WaitingFlow } from './waiting-flows.js';
 import { WokenTasks } from './woken-tasks.js';
 
 /** Waiting lists looked at in one tick, a shard, in turn: five ticks a second find 10,000 in 20 s. */
 const LISTS_PER_TICK = 100;
-/**
- * Shards without a waiting list that are looked at in one tick, in turn: of 16 each has its turn after 0.8 s. A worker that is idle asks
- * nothing else of all shards so often. One with lists is looked at in every tick.
- */
-const EMPTY_SHARDS_PER_TICK = 4;
 /**
  * Flows that are asked for room in one tick, some 2 ms of this process. Those that wake none cost no more: of thousands of flow_keys of a
  * paused destination, none may keep others from their turn.
@@ -41,9 +37,7 @@ export interface WakeUpsOptions {
  * itself, when its time in the delayed set is over.
  */
 export class WakeUps {
-  readonly #shards: WaitingLists[] = [];
-  /** Those of #shards that answered the last look, and had no waiting list. The first one has waited longest for its turn. */
-  readonly #empty = new Set<WaitingLists>();
+  readonly #shards = new ShardTurns<WaitingLists>();
   readonly #flows: WaitingFlows;
   readonly #woken: WokenTasks;
   readonly #limitOf: (flow: Flow) => Limit | undefined;
@@ -61,7 +55,7 @@ export class WakeUps {
       roomOf: async (limit) => (await roomOfLimit(limit)) - this.#woken.ofLimit(limit.name),
       roomFor: ({ flow }) => (this.#isClosed ? 0 : this.#left(flow)),
       isWaiting: (waiting) => this.#flows.get(waiting.flow.id) === waiting,
-      wake: (waiting, { name }, wanted) => { this.#wakeByLimit(waiting, name, wanted); },
+      wake: (waiting, { name }, wanted) => void this.#wake(waiting, wanted, name),
     });
   }
 
@@ -72,7 +66,7 @@ export class WakeUps {
 
   /** Begins to wake tasks of one more shard. */
   watch(waitingLists: WaitingLists): void {
-    this.#shards.push(waitingLists);
+    this.#shards.add(waitingLists);
   }
 
   /** A task of the flow is here: perhaps one that was woken. */
@@ -179,7 +173,7 @@ export class WakeUps {
    * @returns when each shard has answered, or has taken too long for it
    */
   async tick(): Promise<void> {
-    const looks = this.#inTurn().map((waitingLists) => this.#lookAt(waitingLists));
+    const looks = this.#shards.inTurn().map((waitingLists) => this.#lookAt(waitingLists));
     this.#woken.forgetLate();
     this.#limitTurns.forgetOld();
     this.#wakeInTurn();
@@ -205,17 +199,9 @@ export class WakeUps {
     });
   }
 
-  #inTurn(): WaitingLists[] {
-    const empty = [...this.#empty].slice(0, EMPTY_SHARDS_PER_TICK);
-    const inTurn = [...this.#shards.filter((waitingLists) => !this.#empty.has(waitingLists)), ...empty];
-    // Until it has answered: a shard that is away is asked in every tick whether it is back.
-    for (const waitingLists of empty) this.#empty.delete(waitingLists);
-    return inTurn;
-  }
-
   async #lookAt(waitingLists: WaitingLists): Promise<void> {
     const found = await this.#answering.look(waitingLists, () => waitingLists.next(LISTS_PER_TICK));
-    if (found?.length === 0) this.#empty.add(waitingLists);
+    if (found?.length === 0) this.#shards.foundEmpty(waitingLists);
     for (const waitingList of found ?? []) {
       const waiting = this.#flows.of(flowOfId(waitingList));
       if (waiting.depths.has(waitingLists)) continue;
@@ -254,31 +240,25 @@ export class WakeUps {
       this.#limitTurns.ask(limit, waiting);
       return false;
     }
-    waiting.isWaking = true;
-    void this.#wake(waiting, room).then(({ woken, haveAllAnswered }) => {
-      const { isAskedAgain } = waiting;
-      waiting.isWaking = false;
-      waiting.isAskedAgain = false;
-      if (isAskedAgain && this.#flows.get(waiting.flow.id) === waiting) this.#wakeSoon(waiting);
-      // Room that is left because a shard did not answer would be given from flow to flow without end.
-      else if (isAskedAgain || (woken < room && haveAllAnswered)) this.#wakeNext(waiting.flow.hostId);
-    });
+    void this.#wake(waiting, room);
     return true;
   }
 
-  #wakeByLimit(waiting: WaitingFlow, limit: string, wanted: number): void {
+  /** Wakes tasks of the flow in all shards, as many as there is room for, and then those whose turn it is. Never fails. */
+  async #wake(waiting: WaitingFlow, room: number, limit?: string): Promise<void> {
     waiting.isWaking = true;
-    void this.#wake(waiting, wanted, limit).then(({ haveAllAnswered }) => {
-      const { isAskedAgain } = waiting;
-      waiting.isWaking = false;
-      waiting.isAskedAgain = false;
-      // Where a shard does not answer the next tick tries again.
-      if ((isAskedAgain || haveAllAnswered) && this.#flows.get(waiting.flow.id) === waiting) this.#wakeSoon(waiting);
-    });
+    const { woken, haveAllAnswered } = await this.#wakeInShards(waiting, room, limit);
+    const { isAskedAgain } = waiting;
+    waiting.isWaking = false;
+    waiting.isAskedAgain = false;
+    const isWaiting = this.#flows.get(waiting.flow.id) === waiting;
+    // What a limit lets start is for all hosts that it stands for: then the flow asks limit-turns.ts whose turn it is.
+    if (isWaiting && (isAskedAgain || (limit !== undefined && haveAllAnswered))) this.#wakeSoon(waiting);
+    // Room that is left because a shard did not answer would be given from flow to flow without end: the next tick tries again.
+    else if (limit === undefined && (isAskedAgain || (woken < room && haveAllAnswered))) this.#wakeNext(waiting.flow.hostId);
   }
 
-  /** Wakes tasks of the flow in all shards, as many as there is room for. Never fails. */
-  async #wake(waiting: WaitingFlow, room: number, limit?: string): Promise<{ readonly woken: number; readonly haveAllAnswered: boolean }> {
+  async #wakeInShards(waiting: WaitingFlow, room: number, limit: string | undefined): Promise<{ readonly woken: number; readonly haveAllAnswered: boolean }> {
     const { depths } = waiting;
     let woken = 0;
     let haveAllAnswered = true;
