@@ -43,7 +43,7 @@ export async function runCommand(args: readonly string[], surroundings: Surround
       surroundings.stdout.write(`kafka-retry ${commandVersion()}\n`);
       return EXIT.done;
     }
-    if (verb === undefined || verb === 'help' || verb === '--help' || verb === '-h') return await help(words.find((word) => word !== '--help'), verb === undefined, surroundings);
+    if (verb === undefined || verb === 'help' || verb === '--help' || verb === '-h') return await help(verbFirst(words.filter((word) => word !== '--help')).verb, verb === undefined, surroundings);
     if (verb === 'completion') {
       if (rest.includes('--help')) return await help(undefined, false, surroundings);
       surroundings.stdout.write(printCompletion(words[0]));
@@ -74,7 +74,7 @@ export async function runCommand(args: readonly string[], surroundings: Surround
   }
 }
 
-/** Options of every verb may stand before it, as other programs have them: `--url http://... list --state parked`, and behind an alias `--url http://... help list`. */
+/** Options of every verb may stand before it, as other programs have them: `--url http://... list --state parked`, and behind an alias `--url http://... help list`. Behind `help` as well. */
 function verbFirst(args: readonly string[]): { readonly verb: string | undefined; readonly options: readonly string[]; readonly words: readonly string[] } {
   let at = 0;
   for (;;) {

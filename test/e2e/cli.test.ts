@@ -669,7 +669,7 @@ describe('kafka-retry', () => {
       expect(one.out).to.include('--client-id').and.include('--output').and.match(/^ +KAFKA_RETRY_KEY /m);
       for (const args of [['help', '--help'], ['completion', '--help']]) expect(await run(args), args.join(' ')).to.deep.include({ code: EXIT.done, out: whole.out });
       for (const before of [['--url', service.baseUrl], ['--reason=x']]) {
-        expect(await run([...before, 'help', 'list']), 'as behind an alias').to.deep.include({ code: EXIT.done, out: one.out });
+        for (const args of [[...before, 'help', 'list'], ['help', ...before, 'list'], ['help', ...before, 'list', '--help']]) expect(await run(args), 'as behind an alias').to.deep.include({ code: EXIT.done, out: one.out });
         for (const args of [['help'], ['--help'], ['completion', '--help']]) expect(await run([...before, ...args]), args.join(' ')).to.deep.include({ code: EXIT.done, out: whole.out });
         expect((await run([...before, 'completion', 'zsh'])).out).to.match(/^#compdef kafka-retry/);
       }
