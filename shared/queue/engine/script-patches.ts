@@ -11,10 +11,13 @@ import { replaceOnce, type Patch } from './replace-once.js';
 export const PROMOTED_AT_ONCE = 128;
 
 /**
- * The same with a job that is fetched alone. What leaves the delayed set stands before what comes next: if a million jobs of a paused
- * destination are due at once, they must not queue faster than bulk deferral takes them out.
+ * The same with a job that is fetched alone, while fewer than this are queued; behind that, one for the one that is fetched. What leaves the
+ * delayed set stands before what comes next: if a million jobs of a paused destination are due at once, they must not queue faster than
+ * bulk deferral takes them out, and that is as fast as the machine has time for it.
  */
 const PROMOTED_BY_FETCH = 16;
+const QUEUED_BY_FETCHES = 100;
+const promotedByFetch = `rcall("ZCARD", prioritizedKey) < ${QUEUED_BY_FETCHES} and ${PROMOTED_BY_FETCH} or 1`;
 
 /** Lua functions that the patches below call. They stand before a script that has any of `promotes`. */
 export const PROMOTE_FUNCTIONS = `local function valueOrNil(reply)
@@ -104,7 +107,7 @@ const adds: readonly Patch[] = [
 const scriptPatches = {
   addDelayedJob: { krsSubmit: adds },
   addPrioritizedJob: { krsSubmit: adds },
-  moveToActive: { itself: [FETCH_OR_PUT_BACK, FETCH_A_HASH], krsPromoting: promotes(String(PROMOTED_BY_FETCH)) },
+  moveToActive: { itself: [FETCH_OR_PUT_BACK, FETCH_A_HASH], krsPromoting: promotes(promotedByFetch) },
   moveToFinished: {
     krsFinish: [
       ['rcall("HGETALL", jobKey)', `rcall("HMGET", jobKey, ${fetchedFields.map((field) => `"${field}"`).join(', ')})`],

@@ -27,9 +27,9 @@ describe('due jobs', () => {
     redis.disconnect();
   });
 
-  async function work(processor: (attempt: number) => Promise<void>): Promise<void> {
+  async function work(processor: (attempt: number) => Promise<void>, concurrency = 4): Promise<void> {
     const worker = new DeliveringWorker('due', (job) => processor(job.attemptsMade), {
-      redis, prefix: String(queue.opts.prefix), marker: queue.toKey('marker'), clock: Date.now, concurrency: 4, lockDuration: 10_000, maxStalledCount: 100,
+      redis, prefix: String(queue.opts.prefix), marker: queue.toKey('marker'), clock: Date.now, concurrency, lockDuration: 10_000, maxStalledCount: 100,
     });
     workers.push(worker);
     await worker.start();
@@ -63,4 +63,22 @@ describe('due jobs', () => {
       }
     }).timeout(40_000);
   }
+
+  it('do not queue faster than they are fetched, where no job ends', async () => {
+    const ids = Array.from({ length: JOBS }, (_, nth) => `due-${nth}`);
+    await queue.addBulk(ids.map((jobId) => ({ name: 'job', data: {}, opts: { jobId, delay: AN_HOUR_MS, priority: 10 } })));
+    await redis.zadd(queue.toKey('delayed'), ...ids.flatMap((id, nth) => [4_096 + nth, id]));
+    const fetched = 150;
+    let release = (): void => undefined;
+    const released = new Promise<void>((resolve) => { release = resolve; });
+    try {
+      await work(() => released, fetched);
+      await eventually(async () => { expect(await queue.getActiveCount()).to.equal(fetched); }, { withinMs: 10_000 });
+      // Up to 100 are queued, and what the last fetch added. All others stay where bulk deferral finds them.
+      expect(await queue.getJobCountByTypes('prioritized')).to.be.within(100, 116);
+    } finally {
+      release();
+    }
+    await eventually(async () => { expect(await queue.getCompletedCount()).to.equal(JOBS); }, { withinMs: 10_000 });
+  }).timeout(30_000);
 });
