@@ -128,8 +128,14 @@ export class KeyRing {
     await this.#read().catch(() => undefined);
   }
 
+  /** It never rejects. */
   async #tellShards(version: string): Promise<void> {
-    const isTold = (await this.options.queue.keyMarks()?.tell(version)) ?? true;
+    let isTold = false;
+    try {
+      isTold = (await this.options.queue.keyMarks()?.tell(version)) ?? true;
+    } catch {
+      // The shards are closed, as the process stops: they were not told.
+    }
     if (!isTold) this.options.onUntold?.();
   }
 
@@ -207,7 +213,7 @@ export class KeyRing {
       this.#right.clear();
       this.options.onChange?.(keys, version);
       // Whoever has made the change may have ended before the shards knew of it.
-      if (!isFirst) void this.#tellShards(version).catch(() => undefined);
+      if (!isFirst) void this.#tellShards(version);
     }
     this.#version = version;
     this.#confirmedAt = Math.max(this.#confirmedAt, askedAt);

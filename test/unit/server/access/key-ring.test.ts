@@ -60,6 +60,14 @@ describe('the keys that a process knows', () => {
     expect(ring.verdict, 'by the deposed one').to.equal('unknown');
   });
 
+  it('have changed also where the shards are closed: a change ends well, and counts as untold', async () => {
+    let untold = 0;
+    const closed = (): never => { throw new Error('closed'); };
+    const ring = new KeyRing({ queue: { withKeys: () => Promise.reject(new Error('closed')), keyMarks: closed }, bootstrapKey: undefined, clock: Date.now, onFirstRead: () => undefined, onUntold: () => { untold += 1; } });
+    await ring.changed('2');
+    expect(untold).to.equal(1);
+  });
+
   it('are not taken for those of another version that it has not told', async () => {
     const ring = new Ring();
     await ring.answer(await ring.asks(), withKey('1'));
