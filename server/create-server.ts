@@ -203,6 +203,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
     bootstrapKey,
     clock,
     onChange: quotas.learn,
+    onSessionVersion: (sessionVersion) => sessions.heard(sessionVersion),
     onUntold: () => logger.warn('a changed access key may be taken as it was by a process that does not reach the master of the keys: less than half of the shards could be told'),
     onFirstRead: (count) => {
       if (!isAuthOn || bootstrapKey !== undefined || count > 0) return;
@@ -211,7 +212,13 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
       else logger.warn(nobodyMayCall.message, { event: 'no_access_key' });
     },
   });
-  const signIn = { keys: new KeyJudge(keyRing, config.auth.wrongKeysPerSecond), sessions: new Sessions({ queue, ring: keyRing, limits: sessionTimes }) };
+  const sessions = new Sessions({
+    queue,
+    ring: keyRing,
+    limits: sessionTimes,
+    onUntold: () => logger.warn('a session that has ended may be taken as open by a process that does not reach the master of the sessions: less than half of the shards could be told'),
+  });
+  const signIn = { keys: new KeyJudge(keyRing, config.auth.wrongKeysPerSecond), sessions };
   const accessCheck = createAccessCheck(signIn.keys, signIn.sessions, createTokenCheck(config.telemetry.metricsToken));
   const parseTask = withAddressPolicy(createTaskParser({ maxMessageBytes: config.maxMessageBytes, defaultJitter: config.retryJitter }), addressGuard, own.defaultBrokers);
   // In dev secrets are stored as they are, so that the first steps need no key.

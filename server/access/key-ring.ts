@@ -14,7 +14,7 @@ const LOOK_EVERY_MS = 250;
 /** What is known of keys is believed for so long, ms. A key that was revoked has to stop within a second in every process. */
 const BELIEVED_FOR_MS = 800;
 /** The shards are asked whether keys have changed when the master of the keys has not answered for so long, ms. */
-const MARKS_AFTER_MS = 150;
+export const MARKS_AFTER_MS = 150;
 const MINUTE_MS = 60_000;
 /** It is compared with where no key has the id, so that the time of the answer does not tell which ids there are. */
 const NO_HASH = Buffer.alloc(32);
@@ -39,6 +39,8 @@ export interface KeyRingOptions {
   readonly onFirstRead: (count: number) => void;
   /** It is told the keys when they have changed, and at the first time. */
   readonly onChange?: (keys: ReadonlyMap<string, StoredKey>, version: string) => void;
+  /** It is told, with each answer, which version of the sessions that have ended there is: a process has to hear of those as soon as of keys. */
+  readonly onSessionVersion?: (version: string) => void;
   /** It is told when less than half of the shards could be told of a change that this process has made. */
   readonly onUntold?: () => void;
 }
@@ -46,7 +48,7 @@ export interface KeyRingOptions {
 /**
  * The access keys that this process knows. It asks Redis four times a second whether they have changed, so a request needs no call of
  * Redis. What is known has an age: while Redis does not answer, keys are refused with 503 after 0.8 s, since one of them may have been
- * revoked. On a cluster more than half of the shards can say instead of their master that none has changed (key-marks.ts). The bootstrap key
+ * revoked. On a cluster more than half of the shards can say instead of their master that none has changed (version-marks.ts). The bootstrap key
  * does not need Redis.
  */
 export class KeyRing {
@@ -204,7 +206,9 @@ export class KeyRing {
   }
 
   /** Several questions may be under way, and a master that was deposed may answer an older one last. */
-  #learn({ version, keys }: StoredKeys, askedAt: number): void {
+  #learn({ version, keys, sessionVersion }: StoredKeys, askedAt: number): void {
+    // It only grows, so the order does not matter.
+    this.options.onSessionVersion?.(sessionVersion);
     if (askedAt < this.#learntFrom || (keys === undefined && version !== this.#version)) return;
     this.#learntFrom = askedAt;
     const isFirst = this.#version === '';

@@ -8,7 +8,7 @@ import { BulkDialogs } from './parts/bulk-dialog.js';
 import { askPause, askResume, EVERYTHING } from './parts/destination-actions.js';
 import { Dialogs } from './parts/dialog.js';
 import { EditDialogs } from './parts/edit-dialog.js';
-import { Notices } from './parts/notices.js';
+import { Notices, say } from './parts/notices.js';
 import { callApi, pathOfDestination } from './state/api.js';
 import { answeredAt, isHeldStill, startLive, status, trouble, useLive } from './state/live.js';
 import { addressOf, followLink, goTo, place, type View } from './state/location.js';
@@ -98,7 +98,12 @@ function Live(): VNode {
 function Person(): VNode | null {
   const who = session.value;
   if (who?.key_id === null || who === undefined) return null;
-  return html`<div class="live person"><span title=${`${who.name ?? ''} (key ${who.key_id})`}><span class="who">${who.name === 'BOOTSTRAP_API_KEY' ? 'bootstrap' : (who.name ?? who.key_id)}</span>, ${who.role}</span> <button type="button" class="small" onClick=${() => void signOut()}>Sign out</button></div>`;
+  return html`<div class="live person"><span title=${`${who.name ?? ''} (key ${who.key_id})`}><span class="who">${who.name === 'BOOTSTRAP_API_KEY' ? 'bootstrap' : (who.name ?? who.key_id)}</span>, ${who.role}</span> <button type="button" class="small" onClick=${leave}>Sign out</button></div>`;
+}
+
+/** A person who walks away must not take a session that goes on for one that has ended. */
+function leave(): void {
+  signOut().catch((error: unknown) => say('failed', `You may still be signed in: ${error instanceof Error ? error.message : String(error)}. Press again later.`));
 }
 
 /** The pause of the whole fleet; undefined while it is not known. */

@@ -24,6 +24,7 @@ export const logEvents = {
   configuration_warning: { message: '', doc: 'Something in the configuration has to be looked at.' },
   no_access_key: { message: '', doc: 'AUTH is on, and there is no key yet.' },
   key_change_untold: { message: 'a changed access key may be taken as it was by a process that does not reach the master of the keys: less than half of the shards could be told' },
+  session_end_untold: { message: 'a session that has ended may be taken as open by a process that does not reach the master of the sessions: less than half of the shards could be told' },
   engine_warning: { message: '', doc: 'A library is not patched as it should be.' },
   request_refused: { message: 'request refused' },
   requests_refused: { message: 'more requests were refused' },

@@ -97,6 +97,7 @@ export function ownKeys(key: (suffix: string) => string): OwnKeys {
     neverThere: key('never-there'),
     replicaMark: key('replica-mark'),
     accessVersion: key('access-version'),
+    sessionVersion: key('session-version'),
     searchFieldsCursor: key('search-fields-cursor'),
     quota: key('quota'),
     quotaRecount: key('quota-recount'),
@@ -124,8 +125,10 @@ export interface OwnKeys {
   readonly neverThere: string;
   /** It says nothing. It is written behind what replicas must have: see replicated-writes.ts. */
   readonly replicaMark: string;
-  /** The newest version of the access keys that this shard has heard of: see key-marks.ts. */
+  /** The newest version of the access keys that this shard has heard of: see version-marks.ts. */
   readonly accessVersion: string;
+  /** The same of the sessions that have ended. */
+  readonly sessionVersion: string;
   /** The progress of the janitor's pass for jobs without search fields. It lapses when it is time for the next pass. */
   readonly searchFieldsCursor: string;
   /** Hash: how many tasks of each client with a quota are in this shard. Both names stand in Lua, too: see quota-lua.ts. */
@@ -206,7 +209,7 @@ export interface AuditKeys {
 /** Where access keys are stored. On a cluster they share the slot of flow control, because their scripts touch several. */
 export function accessKeys(prefix: string, isCluster: boolean): AccessKeys {
   const base = `${slotOfFleet(prefix, isCluster)}:access:`;
-  return { keys: `${base}keys`, version: `${base}version`, lastUses: `${base}last-uses`, sessions: `${base}sessions:`, rate: (keyId) => `${base}rate:${keyId}`, auditTurns: (keyId, action) => `${base}audit-turns:${keyId}:${action}` };
+  return { keys: `${base}keys`, version: `${base}version`, lastUses: `${base}last-uses`, sessions: `${base}sessions:`, sessionVersion: `${base}session-version`, rate: (keyId) => `${base}rate:${keyId}`, auditTurns: (keyId, action) => `${base}audit-turns:${keyId}:${action}` };
 }
 
 export interface AccessKeys {
@@ -218,6 +221,8 @@ export interface AccessKeys {
   readonly lastUses: string;
   /** With the id of an access key behind it. Hash: the sessions that were started with the key, by the SHA-256 of their secrets. */
   readonly sessions: string;
+  /** It grows with each session that is ended by somebody: not with one that ends by its age, or with its key. */
+  readonly sessionVersion: string;
   /** Hash: the bucket of a key that has a rate limit; it lapses when it would be full. */
   rate(keyId: string): string;
   /** Sorted set: which sign-ins, or sign-outs, of a key the audit has of the last minute. */

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 
 import { profile } from '../chaos/profile.js';
 import { loadConfig } from '../../shared/config/load.js';
-import { KeyMarks } from '../../shared/queue/access/key-marks.js';
+import { VersionMarks } from '../../shared/queue/access/version-marks.js';
 import { shardCountKey, shardOf } from '../../shared/queue/names.js';
 import { settleShardCount } from '../../shared/queue/engine/shard-count.js';
 import { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
@@ -269,7 +269,7 @@ describe('topology: a master of a Cluster is away, and none takes over', functio
         const others = (await queue.shards()).filter((_, shard) => !away.has(shard));
         await victim.freeze();
         // As a process on the other side of a split does, when it has changed a key.
-        expect(await new KeyMarks(others).tell(String(Date.now() * 1_000))).to.equal(true);
+        expect(await new VersionMarks(others, 'accessVersion').tell(String(Date.now() * 1_000))).to.equal(true);
       } finally {
         await queue.close();
         redis.disconnect();

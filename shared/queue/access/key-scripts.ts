@@ -1,5 +1,5 @@
 import { nowMs } from '../engine/now-ms.js';
-import { readVersionedHash } from '../versioned-hash-lua.js';
+import { laterVersion } from './later-version-lua.js';
 
 /** Answers of krsKeysChange. The version of the keys follows the first one. */
 export const KEY_CHANGE = { done: 0, changed: 1, lastAdmin: 2, tooMany: 3 } as const;
@@ -11,7 +11,7 @@ export const KEY_CHANGE = { done: 0, changed: 1, lastAdmin: 2, tooMany: 3 } as c
  * KEYS 1 keys, 2 version, 3 last uses. ARGV 1 id, 2 JSON that was read, '' for none, 3 new JSON, '' to remove it, 4 '1': not if it is the
  * last admin key, or the last one that never expires: another one that ends would take all of them away with its end. 5 how many keys there may be.
  */
-const change = `${nowMs}
+const change = `${nowMs}${laterVersion}
 redis.call('HDEL', KEYS[1], '')
 local before = redis.call('HGET', KEYS[1], ARGV[1]) or ''
 if before ~= ARGV[2] then return {${KEY_CHANGE.changed}} end
@@ -30,10 +30,18 @@ if ARGV[3] == '' then
 else
   redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
 end
--- It follows the clock, so a store that was lost and made anew has other versions.
-local version = string.format('%.0f', math.max(tonumber(redis.call('GET', KEYS[2]) or 0) + 1, now * 1000))
-redis.call('SET', KEYS[2], version)
-return {${KEY_CHANGE.done}, version}
+return {${KEY_CHANGE.done}, laterVersion(KEYS[2])}
+`;
+
+/**
+ * All keys, if another version of them is stored than the caller knows; and the version of the sessions that have ended, of which a process has to hear
+ * as soon. KEYS 1 keys, 2 version, 3 version of the sessions. ARGV 1 the version that the caller knows, '' for none.
+ * @returns {version, version of the sessions}, or {version, version of the sessions, [id, JSON, ...]}
+ */
+const read = `
+local version, sessions = redis.call('GET', KEYS[2]) or '0', redis.call('GET', KEYS[3]) or '0'
+if version == ARGV[1] then return {version, sessions} end
+return {version, sessions, redis.call('HGETALL', KEYS[1])}
 `;
 
 /** Notes when keys were used. KEYS 1 keys, 2 last uses. ARGV id and ms since the epoch in turn. */
@@ -57,9 +65,9 @@ return 1
 const lastUses = `return redis.call('HGETALL', KEYS[1])`;
 
 export const keyScripts = {
-  krsKeysRead: { numberOfKeys: 2, lua: readVersionedHash },
+  krsKeysRead: { numberOfKeys: 3, lua: read },
   krsKeysChange: { numberOfKeys: 3, lua: change },
-  krsKeysMark: { numberOfKeys: 1, lua: mark },
+  krsVersionMark: { numberOfKeys: 1, lua: mark },
   krsKeysUsed: { numberOfKeys: 2, lua: used },
   krsKeysLastUses: { numberOfKeys: 1, lua: lastUses },
 } as const;

@@ -9,6 +9,8 @@ export interface StoredKeys {
   readonly version: string;
   /** undefined: they are those of the version that the caller knows. */
   readonly keys: ReadonlyMap<string, StoredKey> | undefined;
+  /** It grows with each session that is ended. '0': none was. */
+  readonly sessionVersion: string;
 }
 
 /** `changed`: another call has changed the key since it was read. */
@@ -32,13 +34,13 @@ export class KeyStore {
 
   /** @param knownVersion '' for none */
   async read(knownVersion = ''): Promise<StoredKeys> {
-    const reply: unknown = await this.client.runCommand('krsKeysRead', [this.keys.keys, this.keys.version, knownVersion]);
+    const reply: unknown = await this.client.runCommand('krsKeysRead', [this.keys.keys, this.keys.version, this.keys.sessionVersion, knownVersion]);
     // The script's own answer.
-    const [version, found] = reply as [string, string[]?];
-    if (found === undefined) return { version, keys: undefined };
+    const [version, sessionVersion, found] = reply as [string, string, string[]?];
+    if (found === undefined) return { version, keys: undefined, sessionVersion };
     const keys = new Map<string, StoredKey>();
     for (let at = 0; at + 1 < found.length; at += 2) keys.set(found[at] ?? '', decodeKey(found[at + 1] ?? ''));
-    return { version, keys };
+    return { version, keys, sessionVersion };
   }
 
   /**

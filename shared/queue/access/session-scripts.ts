@@ -1,4 +1,5 @@
 import { nowMs } from '../engine/now-ms.js';
+import { laterVersion } from './later-version-lua.js';
 
 /** How a session stands, in the answer of krsSessionLook. */
 export const SESSION_STATE = { open: 'open', none: 'none', idle: 'idle', over: 'over' } as const;
@@ -20,11 +21,12 @@ end
 
 /**
  * Starts a session. It begins with a removal, so a full Redis takes it, too: a person has to be able to sign in when something is wrong.
- * KEYS 1 the sessions of the key. ARGV 1 hash of the session's secret, 2 hash of the key's secret, 3 lifetime in ms, 4 hash of a session
+ * KEYS 1 the sessions of the key, 2 version. ARGV 1 hash of the session's secret, 2 hash of the key's secret, 3 lifetime in ms, 4 hash of a session
  * that this one replaces, '' for none, 5 how many sessions of a key there may be: those that were idle for longest make room.
+ * @returns the version since then, or '' where no other session has ended
  */
-const start = `${nowMs}${parse}
-redis.call('HDEL', KEYS[1], ARGV[4])
+const start = `${nowMs}${parse}${laterVersion}
+local ended = redis.call('HDEL', KEYS[1], ARGV[4])
 local all = redis.call('HGETALL', KEYS[1])
 local open = {}
 for at = 1, #all, 2 do
@@ -36,37 +38,46 @@ for at = 1, #all, 2 do
   end
 end
 table.sort(open, function(one, other) return one[2] < other[2] end)
-for index = 1, #open - tonumber(ARGV[5]) + 1 do redis.call('HDEL', KEYS[1], open[index][1]) end
+for index = 1, #open - tonumber(ARGV[5]) + 1 do ended = ended + redis.call('HDEL', KEYS[1], open[index][1]) end
 redis.call('HSET', KEYS[1], ARGV[1], print(ARGV[2], now, now))
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
-return 1
+return ended > 0 and laterVersion(KEYS[2]) or ''
 `;
 
 /**
  * How a session stands. One that is open is noted as used, to a twentieth of its idle time. Where Redis takes no writes it is told all the same:
  * people look at the page just then. Its idle time goes on meanwhile.
- * KEYS 1 the sessions of the key. ARGV 1 hash of the session's secret, 2 idle time in ms, 3 lifetime in ms, 4 '1': somebody uses it.
- * @returns {state, hash of the key's secret, when it was started}; the last two only of one that is open
+ * KEYS 1 the sessions of the key, 2 version. ARGV 1 hash of the session's secret, 2 idle time in ms, 3 lifetime in ms, 4 '1': somebody uses it.
+ * @returns {state, version, hash of the key's secret, when it was started, for how many ms it stays open without a use}; the last three only of one that is open
  */
 const look = `${nowMs}${parse}
+local version = redis.call('GET', KEYS[2]) or '0'
 local text = redis.call('HGET', KEYS[1], ARGV[1])
-if not text then return {'${SESSION_STATE.none}'} end
+if not text then return {'${SESSION_STATE.none}', version} end
 local secretHash, startedAt, usedAt = parse(text)
-if secretHash == nil then return {'${SESSION_STATE.none}'} end
-if now >= startedAt + tonumber(ARGV[3]) then return {'${SESSION_STATE.over}'} end
-if now >= usedAt + tonumber(ARGV[2]) then return {'${SESSION_STATE.idle}'} end
-if ARGV[4] == '1' and now - usedAt >= tonumber(ARGV[2]) / 20 then
+if secretHash == nil then return {'${SESSION_STATE.none}', version} end
+local idleMs, endsAt = tonumber(ARGV[2]), startedAt + tonumber(ARGV[3])
+if now >= endsAt then return {'${SESSION_STATE.over}', version} end
+if now >= usedAt + idleMs then return {'${SESSION_STATE.idle}', version} end
+if ARGV[4] == '1' and now - usedAt >= idleMs / 20 then
   redis.pcall('HDEL', KEYS[1], '')
-  redis.pcall('HSET', KEYS[1], ARGV[1], print(secretHash, startedAt, now))
+  if type(redis.pcall('HSET', KEYS[1], ARGV[1], print(secretHash, startedAt, now))) == 'number' then usedAt = now end
 end
-return {'${SESSION_STATE.open}', secretHash, string.format('%.0f', startedAt)}
+return {'${SESSION_STATE.open}', version, secretHash, string.format('%.0f', startedAt), string.format('%.0f', math.min(endsAt, usedAt + idleMs) - now)}
 `;
 
-/** Ends a session. KEYS 1 the sessions of the key. ARGV 1 hash of the session's secret. @returns 1: it was there */
-const end = `return redis.call('HDEL', KEYS[1], ARGV[1])`;
+/**
+ * Ends a session. It begins with a removal for the same reason as `start`.
+ * KEYS 1 the sessions of the key, 2 version. ARGV 1 hash of the session's secret.
+ * @returns {1: it was there, version}
+ */
+const end = `${nowMs}${laterVersion}
+local ended = redis.call('HDEL', KEYS[1], ARGV[1])
+return {ended, ended > 0 and laterVersion(KEYS[2]) or redis.call('GET', KEYS[2]) or '0'}
+`;
 
 export const sessionScripts = {
-  krsSessionStart: { numberOfKeys: 1, lua: start },
-  krsSessionLook: { numberOfKeys: 1, lua: look },
-  krsSessionEnd: { numberOfKeys: 1, lua: end },
+  krsSessionStart: { numberOfKeys: 2, lua: start },
+  krsSessionLook: { numberOfKeys: 2, lua: look },
+  krsSessionEnd: { numberOfKeys: 2, lua: end },
 } as const;

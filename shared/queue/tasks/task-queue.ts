@@ -8,7 +8,7 @@ import type { DefaultBrokers } from '../../domain/flow/flow-key.js';
 import type { Clock } from '../../domain/ports.js';
 import { noSecretKeys, type SecretBox } from '../../domain/secrets/secret-box.js';
 import type { Task } from '../../domain/task/task.js';
-import { KeyMarks } from '../access/key-marks.js';
+import { VersionMarks } from '../access/version-marks.js';
 import { KeyStore } from '../access/key-store.js';
 import { SessionStore } from '../access/session-store.js';
 import { RateStore } from '../access/rate-store.js';
@@ -279,8 +279,13 @@ export class TaskQueue {
    * What the shards have heard of the access keys, which may be away without them; undefined where they cannot.
    * @throws RequestError redis_unavailable while Redis has not answered yet
    */
-  keyMarks(): KeyMarks | undefined {
-    return isCluster(this.options.redis) ? new KeyMarks(this.#shards.all()) : undefined;
+  keyMarks(): VersionMarks | undefined {
+    return this.#marksOf('accessVersion');
+  }
+
+  /** The same of sessions that have ended. @throws as keyMarks */
+  sessionMarks(): VersionMarks | undefined {
+    return this.#marksOf('sessionVersion');
   }
 
   /** The sessions of people at browsers, for the API. */
@@ -500,6 +505,10 @@ export class TaskQueue {
     if (!isCluster(redis)) return;
     const { controls } = flowKeys(prefix, true);
     this.#health.watch([...shards.map(({ queue, client, keys }) => ({ name: queue.name, ask: () => client.get(keys.neverThere) })), { name: FLEET, ask: () => redis.exists(controls) }]);
+  }
+
+  #marksOf(versions: 'accessVersion' | 'sessionVersion'): VersionMarks | undefined {
+    return isCluster(this.options.redis) ? new VersionMarks(this.#shards.all(), versions) : undefined;
   }
 
   #mustAnswer(part: string): void {

@@ -9,8 +9,8 @@ import { KeyRing } from '../../../../server/access/key-ring.js';
 const secret = 'ab'.repeat(32);
 const text = `krs_some_${secret}`;
 const key: StoredKey = { id: 'some', name: 'some', role: 'submit', permissions: [], clientIds: null, secretHash: createHash('sha256').update(secret).digest('hex'), previous: null, sealSecret: '', expiresAt: null, createdAt: 0, createdBy: { type: 'service', id: null, name: null, operator: null } };
-const withKey = (version: string): StoredKeys => ({ version, keys: new Map([[key.id, key]]) });
-const without = (version: string): StoredKeys => ({ version, keys: new Map() });
+const withKey = (version: string): StoredKeys => ({ version, keys: new Map([[key.id, key]]), sessionVersion: '0' });
+const without = (version: string): StoredKeys => ({ version, keys: new Map(), sessionVersion: '0' });
 
 /** Its master answers each question when the test says so, in any order: no real one can be made to. The shards always say that no key has changed. */
 class Ring {
@@ -71,7 +71,7 @@ describe('the keys that a process knows', () => {
   it('are not taken for those of another version that it has not told', async () => {
     const ring = new Ring();
     await ring.answer(await ring.asks(), withKey('1'));
-    await ring.answer(await ring.asks(), { version: '3', keys: undefined });
+    await ring.answer(await ring.asks(), { version: '3', keys: undefined, sessionVersion: '0' });
     await ring.answer(await ring.asks(), without('3'));
     expect(ring.verdict).to.equal('unknown');
   });

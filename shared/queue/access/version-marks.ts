@@ -5,24 +5,27 @@ import type { Shard } from '../engine/shard.js';
 const SHARD_LIMIT_MS = 300;
 
 /**
- * Which version of the access keys each shard has heard of. On a cluster the master of the keys may be away alone. More than half of the
- * shards are told of a change before its caller has an answer. So a process that finds no later version in more than half of them knows the keys as
- * they are: any two halves and more have a shard in common.
+ * Which version each shard has heard of: of the access keys (`accessVersion`), or of the sessions that have ended (`sessionVersion`). On a cluster the
+ * master that has these may be away alone. More than half of the shards are told of a change before its caller has an answer. So a process that finds no
+ * later version in more than half of them knows the keys, or a session, as they are: any two groups of more than half have a shard in common.
  */
-export class KeyMarks {
-  constructor(private readonly shards: readonly Shard[]) {}
+export class VersionMarks {
+  constructor(
+    private readonly shards: readonly Shard[],
+    private readonly of: 'accessVersion' | 'sessionVersion',
+  ) {}
 
   /** Tells each shard. One that has heard of a later version keeps that. @returns whether more than half of them know of it; it never rejects */
   async tell(version: string): Promise<boolean> {
     return this.#mostAgree(async ({ client, keys }) => {
-      await client.runCommand('krsKeysMark', [keys.accessVersion, version]);
+      await client.runCommand('krsVersionMark', [keys[this.of], version]);
       return true;
     });
   }
 
   /** @returns whether more than half of the shards answer that they have heard of no later version; it never rejects */
   async isNewest(version: string): Promise<boolean> {
-    return this.#mostAgree(async ({ client, keys }) => Number((await client.get(keys.accessVersion)) ?? 0) <= Number(version));
+    return this.#mostAgree(async ({ client, keys }) => Number((await client.get(keys[this.of])) ?? 0) <= Number(version));
   }
 
   /** It does not wait for those whose answer changes nothing any more. */
