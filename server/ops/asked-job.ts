@@ -11,8 +11,8 @@ import { jobInQuery } from './board-address.js';
  */
 export type AskedJob =
   | { readonly kind: 'certain'; readonly jobId: string }
-  /** At least two. The ids come in the order of likelihood. */
-  | { readonly kind: 'one_of'; readonly jobIds: readonly string[] };
+  /** The ids come in the order of likelihood. `orElse`: what is meant where none of them is there: the job of the task that has this very id, `t-1`. */
+  | { readonly kind: 'one_of'; readonly jobIds: readonly string[]; readonly orElse: string };
 
 /**
  * @param asked   the id in the request, decoded as usual
@@ -21,9 +21,8 @@ export type AskedJob =
 export function askedJob(asked: string, referer: string | undefined): AskedJob {
   const onPage = jobOfPage(referer);
   if (onPage !== undefined && requestsOfPage(onPage).includes(asked)) return { kind: 'certain', jobId: onPage };
-  const jobIds = jobsMeantBy(asked);
-  const [only = asked, ...others] = jobIds;
-  return others.length === 0 ? { kind: 'certain', jobId: only } : { kind: 'one_of', jobIds };
+  const jobIdOfText = asked.isWellFormed() ? jobIdOf(asked) : asked;
+  return asked.startsWith('t-') ? { kind: 'one_of', jobIds: jobsMeantBy(asked), orElse: jobIdOfText } : { kind: 'certain', jobId: jobIdOfText };
 }
 
 /** `http://host/admin/queues/queue/deliver-0/t-a%252Fb` -> `t-a%252Fb` */
@@ -49,9 +48,8 @@ function decoded(text: string, decode: (text: string) => string): string | undef
   }
 }
 
-/** Without an address of a page: the job of that task id, or the job of that very id, and those that lose one encoding, or two. */
+/** Without an address of a page: the job of that very id, and those that lose one encoding, or two. */
 function jobsMeantBy(asked: string): readonly string[] {
-  if (!asked.startsWith('t-')) return [asked.isWellFormed() ? jobIdOf(asked) : asked];
   const once = jobIdOf(asked.slice('t-'.length));
   const twice = jobIdOf(once.slice('t-'.length));
   return [...new Set([...(taskIdOf(asked) === undefined ? [] : [asked]), once, twice])];

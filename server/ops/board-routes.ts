@@ -9,7 +9,7 @@ import { performed } from '../http/operator-action.js';
 import type { RequestContext } from '../http/request-context.js';
 import type { Route } from '../http/route.js';
 import { taskNotFound } from '../tasks/action-answers.js';
-import { askedJob } from './asked-job.js';
+import { askedJob, type AskedJob } from './asked-job.js';
 import { addressOfJob, jobInQuery, jobsAtAddress } from './board-address.js';
 import { linesOf } from './board-lines.js';
 import { boardListQuery } from './board-query.js';
@@ -206,10 +206,15 @@ export const boardRoutes: readonly Route<BoardParts>[] = [
 /** Which job a request of the board means. @throws RequestError not_found when several could be meant */
 async function jobOf(context: RequestContext, board: BoardServer): Promise<string> {
   const asked = askedJob(context.param('job'), context.request.headers.referer);
-  const jobIds = asked.kind === 'certain' ? [asked.jobId] : await board.existing(context.param('queue'), asked.jobIds);
+  const jobIds = asked.kind === 'certain' ? [asked.jobId] : await existingOf(asked, context.param('queue'), board);
   const [jobId = context.param('job'), ...others] = jobIds;
   if (others.length > 0) throw new RequestError('not_found', `several tasks could be meant: see ${jobIds.map((one) => `GET /tasks/${one.slice('t-'.length)}`).join(' and ')}`);
   return jobId;
+}
+
+async function existingOf({ jobIds, orElse }: Extract<AskedJob, { readonly kind: 'one_of' }>, queue: string, board: BoardServer): Promise<readonly string[]> {
+  const existing = await board.existing(queue, jobIds);
+  return existing.length > 0 ? existing : board.existing(queue, [orElse]);
 }
 
 /** @throws RequestError not_found for a path that the board would answer with its page, although parsers of urls take it for another one */

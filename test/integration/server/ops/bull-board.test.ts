@@ -91,6 +91,13 @@ describe('Bull Board', () => {
       expect((await call(service.baseUrl, `${API}/order-1001`)).status).to.equal(200);
     });
 
+    it('also there where the id looks like that of a job, unless it is the one of another task', async () => {
+      await submitNew(service.baseUrl, httpTask('http://127.0.0.1:9/hook', { id: 't-7', initial_delay: 3_600 }));
+      expect((await call(service.baseUrl, `${API}/t-7`)).body['job']).to.include({ id: 't-t-7' });
+      await submitNew(service.baseUrl, httpTask('http://127.0.0.1:9/hook', { id: '7', initial_delay: 3_600 }));
+      expect((await call(service.baseUrl, `${API}/t-7`)).body['job']).to.include({ id: 't-7' });
+    });
+
     it('and says so when there is none', async () => {
       const { status, body } = await call(service.baseUrl, '/admin/queues/task?id=none');
       expect([status, body['code']]).to.deep.equal([404, 'task_not_found']);

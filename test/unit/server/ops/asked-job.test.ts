@@ -20,6 +20,7 @@ function askedByPage(jobId: string): readonly string[] {
 describe('askedJob', () => {
   const table: readonly (readonly [asked: string, page: string | undefined, meant: readonly string[]])[] = [
     ['t-order-1', undefined, ['t-order-1']],
+    ['t-order-1', pageOf('t-order-1'), ['t-order-1']],
     ['t-z%2Fb', pageOf('t-z%2Fb'), ['t-z%2Fb']],
     ['t-z/b', pageOf('t-z%2Fb'), ['t-z%2Fb']],
     ['t-z%2Fb', pageOf('t-z%252Fb'), ['t-z%252Fb']],
@@ -39,6 +40,11 @@ describe('askedJob', () => {
       expect(found.kind === 'certain' ? [found.jobId] : found.jobIds).to.deep.equal(meant);
     });
   }
+
+  it('knows the task that has the very id that was asked for, where no other is meant', () => {
+    expect(askedJob('t-1', undefined)).to.deep.equal({ kind: 'one_of', jobIds: ['t-1'], orElse: 't-t-1' });
+    expect(askedJob('t-a/b', undefined)).to.include({ orElse: 't-t-a%2Fb' });
+  });
 
   const taskId = fc.array(fc.constantFrom('%', '%25', '%2F', '%2f', '/', ':', ' ', '?', '#', '.', '..', '|', '+', '&', "'", '(', '2F', '25', 'a', 'ü', '🚚', '\u202e'), { minLength: 1, maxLength: 6 }).map((pieces) => pieces.join(''));
 
