@@ -1,6 +1,7 @@
 import { deadFlowOf, flowNamed, flowOfId, type Flow } from '../../shared/domain/destinations/flow.js';
 import { KAFKA_SCHEME } from '../../shared/domain/destinations/kafka.js';
-import { endpointCircuitOf, placeOfCircuit, stateOfCircuit, worstCircuit, type Circuit, type CircuitRules, type CircuitState, type LastProbe } from '../../shared/domain/flow/circuit.js';
+import { stateOfCircuit, worstCircuit, type Circuit, type CircuitRules, type CircuitState, type LastProbe } from '../../shared/domain/flow/circuit.js';
+import { endpointCircuitOf, placeOfCircuit } from '../../shared/domain/flow/circuit-names.js';
 import { hostOfName } from '../../shared/domain/flow/flow-key.js';
 import { EVERYTHING, limitsOver, pauseOver, type FlowLimits, type FlowPolicy } from '../../shared/domain/flow/flow-policy.js';
 import type { FlowSample } from '../../shared/domain/flow/flow-report.js';

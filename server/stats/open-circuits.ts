@@ -1,5 +1,6 @@
 import { flowOfId } from '../../shared/domain/destinations/flow.js';
-import { isCircuitOfHost, keyIdOfCircuit, placeOfCircuit, stateOfCircuit, worstCircuit, type Circuit, type CircuitRules, type CircuitState } from '../../shared/domain/flow/circuit.js';
+import { stateOfCircuit, worstCircuit, type Circuit, type CircuitRules, type CircuitState } from '../../shared/domain/flow/circuit.js';
+import { isCircuitOfHost, keyIdOfCircuit, placeOfCircuit } from '../../shared/domain/flow/circuit-names.js';
 import type { FlowSnapshot } from '../../shared/queue/flow/flow-store.js';
 import type { HeldTasks } from '../../shared/queue/tasks/task-counts.js';
 

@@ -1,6 +1,7 @@
 import { isOfOthers, type Flow } from '../../shared/domain/destinations/flow.js';
 import { deliveryError } from '../../shared/domain/errors.js';
-import { circuitOfOthers, circuitThatWaits, endpointCircuitOf, keyIdOfCircuit, openedBy, openedByRetryAfter, placeOfCircuit, stateOfCircuit, type Circuit, type CircuitRules, type CircuitState, type LastProbe, type SendVerdict } from '../../shared/domain/flow/circuit.js';
+import { openedBy, openedByRetryAfter, stateOfCircuit, type Circuit, type CircuitRules, type CircuitState, type LastProbe, type SendVerdict } from '../../shared/domain/flow/circuit.js';
+import { circuitOfOthers, circuitThatWaits, endpointCircuitOf, keyIdOfCircuit, placeOfCircuit } from '../../shared/domain/flow/circuit-names.js';
 import type { DeliveryResult } from '../../shared/domain/ports.js';
 import { shownPhase, type ShownPhase } from '../../shared/domain/task/shown-phase.js';
 import type { Logger } from '../../shared/logging/logger.js';

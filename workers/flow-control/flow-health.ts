@@ -1,5 +1,6 @@
 import type { Flow } from '../../shared/domain/destinations/flow.js';
-import { keyIdOfCircuit, Health, isCircuitOfHost, type CircuitRules, type SendVerdict } from '../../shared/domain/flow/circuit.js';
+import { Health, type CircuitRules, type SendVerdict } from '../../shared/domain/flow/circuit.js';
+import { keyIdOfCircuit, isCircuitOfHost } from '../../shared/domain/flow/circuit-names.js';
 import { HostHealth } from '../../shared/domain/flow/host-health.js';
 
 /** How many endpoints, and how many hosts, are remembered: one costs some 400 bytes. */

@@ -1,6 +1,6 @@
 import type { Flow } from '../../shared/domain/destinations/flow.js';
 import { AlignedInterval } from '../../shared/lifecycle/aligned-timer.js';
-import { keyIdOfCircuit } from '../../shared/domain/flow/circuit.js';
+import { keyIdOfCircuit } from '../../shared/domain/flow/circuit-names.js';
 import { namesOver } from '../../shared/domain/flow/flow-policy.js';
 import type { ControlChange } from '../../shared/queue/flow/flow-store.js';
 import type { CircuitBreaker } from './circuit-breaker.js';

@@ -1,5 +1,6 @@
 import type { Flow } from '../destinations/flow.js';
-import { endpointCircuitOf, stateOfCircuit, type Circuit, type CircuitRules } from '../flow/circuit.js';
+import { stateOfCircuit, type Circuit, type CircuitRules } from '../flow/circuit.js';
+import { endpointCircuitOf } from '../flow/circuit-names.js';
 
 /**
  * The names of the circuits of a flow's destination. That of "the others" of its host is none of them: other paths open it, and what an

@@ -1,7 +1,8 @@
 import { expect } from 'chai';
 
 import { deadFlowOf, flowNamed, flowOfId } from '../../../../shared/domain/destinations/flow.js';
-import { endpointCircuitOf, type Circuit } from '../../../../shared/domain/flow/circuit.js';
+import type { Circuit } from '../../../../shared/domain/flow/circuit.js';
+import { endpointCircuitOf } from '../../../../shared/domain/flow/circuit-names.js';
 import { eventually } from '../../../support/eventually.js';
 import { call, httpTask, submitNew, waitForState, type WireTask } from '../../../support/tasks.js';
 import { Fleet } from './fleet.js';

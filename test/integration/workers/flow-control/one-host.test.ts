@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 
 import { deadFlowOf, flowNamed, type Flow } from '../../../../shared/domain/destinations/flow.js';
-import { circuitOfOthers } from '../../../../shared/domain/flow/circuit.js';
+import { circuitOfOthers } from '../../../../shared/domain/flow/circuit-names.js';
 import { jobField } from '../../../../shared/queue/engine/job-fields.js';
 import { WaitingLists } from '../../../../shared/queue/flow/waiting-lists.js';
 import { eventually } from '../../../support/eventually.js';

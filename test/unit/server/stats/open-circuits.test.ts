@@ -2,7 +2,8 @@ import { expect } from 'chai';
 
 import { openCircuits } from '../../../../server/stats/open-circuits.js';
 import { deadFlowOf, flowNamed, flowWithEndpoint } from '../../../../shared/domain/destinations/flow.js';
-import { circuitOfOthers, defaultCircuitRules, endpointCircuitOf, type Circuit } from '../../../../shared/domain/flow/circuit.js';
+import { defaultCircuitRules, type Circuit } from '../../../../shared/domain/flow/circuit.js';
+import { circuitOfOthers, endpointCircuitOf } from '../../../../shared/domain/flow/circuit-names.js';
 import type { FlowSnapshot } from '../../../../shared/queue/flow/flow-store.js';
 
 const NOW = Date.UTC(2026, 10, 29, 12);

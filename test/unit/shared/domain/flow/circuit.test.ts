@@ -3,7 +3,8 @@ import fc from 'fast-check';
 
 import { deadFlowOf, flowNamed, flowWithEndpoint } from '../../../../../shared/domain/destinations/flow.js';
 import { deliveryErrors, type DeliveryErrorCode } from '../../../../../shared/domain/errors.js';
-import { circuitOfOthers, circuitThatWaits, defaultCircuitRules, endpointCircuitOf, keyIdOfCircuit, Health, isCircuitOfHost, openedBy, openedByRetryAfter, stateOfCircuit, verdictOn, weightOf, type Circuit } from '../../../../../shared/domain/flow/circuit.js';
+import { defaultCircuitRules, Health, openedBy, openedByRetryAfter, stateOfCircuit, verdictOn, weightOf, type Circuit } from '../../../../../shared/domain/flow/circuit.js';
+import { circuitOfOthers, circuitThatWaits, endpointCircuitOf, keyIdOfCircuit, isCircuitOfHost } from '../../../../../shared/domain/flow/circuit-names.js';
 
 const T = 1_000_000;
 const rules = { ...defaultCircuitRules, failuresInARow: 15 };
