@@ -8,12 +8,16 @@ export interface Slot {
   readonly isTry: boolean;
   /** Monotonic milliseconds. */
   startedAt: number;
+  /** Those of its endpoint that were started right before and right after it; only for EndpointSlots. */
+  older?: Slot | undefined;
+  newer?: Slot | undefined;
 }
 
 /** What this process knows of one host, all of its endpoints together. */
 export class HostSlots {
   /** Its endpoints with tasks that wait in their slots. */
   readonly holding = new Set<EndpointSlots>();
+  #turns: Iterator<EndpointSlots, undefined> | undefined;
   /** Endpoints remembered. */
   endpoints = 0;
   inFlight = 0;
@@ -32,14 +36,30 @@ export class HostSlots {
     readonly id: string,
     public window: number,
   ) {}
+
+  /**
+   * The endpoint whose turn it is, the first of `holding`. It has to be put at the end, or taken out, before the next call.
+   * An iterator that stays where it is finds it at once. A new one would first pass all those that were taken out before.
+   * @returns undefined when there is none
+   */
+  nextHolding(): EndpointSlots | undefined {
+    const next = this.#turns?.next().value;
+    if (next !== undefined) return next;
+    // An iterator that has come to the end sees nothing of what is added later.
+    this.#turns = this.holding.values();
+    return this.#turns.next().value;
+  }
 }
 
 /** Slots of one endpoint or flow_key at one host, and what this process knows of it. Its `id` is the `keyId` of its flow. */
 export class EndpointSlots {
-  /** In the order of their start: the first one is the oldest. */
-  readonly #slots = new Set<Slot>();
-  /** undefined while it is not known: a Set whose first ones were taken out is slow to find its first. */
+  /**
+   * The ends of a list in the order of their start. A Set whose first ones were taken out is slow to find its first, and it gets a new table after
+   * every few sends, of each of thousands of endpoints.
+   */
   #oldest: Slot | undefined;
+  #newest: Slot | undefined;
+  #inFlight = 0;
   readonly held: Held[] = [];
   /** 0: it answered last. */
   failuresInARow = 0;
@@ -59,32 +79,39 @@ export class EndpointSlots {
   ) {}
 
   get inFlight(): number {
-    return this.#slots.size;
+    return this.#inFlight;
   }
 
   /** undefined: nothing is in flight. */
   get oldest(): Slot | undefined {
-    if (this.#oldest === undefined) [this.#oldest] = this.#slots;
     return this.#oldest;
   }
 
-  /** Oldest first. */
-  get slots(): Iterable<Slot> {
-    return this.#slots;
-  }
-
   get isIdle(): boolean {
-    return this.#slots.size === 0 && this.held.length === 0;
+    return this.#inFlight === 0 && this.held.length === 0;
   }
 
+  /** @param slot one that is not among them */
   add(slot: Slot): void {
-    this.#slots.add(slot);
+    slot.older = this.#newest;
+    if (this.#newest === undefined) this.#oldest = slot;
+    else this.#newest.newer = slot;
+    this.#newest = slot;
+    this.#inFlight += 1;
   }
 
   /** @returns false: it is not among them */
   delete(slot: Slot): boolean {
-    if (this.#oldest === slot) this.#oldest = undefined;
-    return this.#slots.delete(slot);
+    const { older, newer } = slot;
+    if (older === undefined && this.#oldest !== slot) return false;
+    if (older === undefined) this.#oldest = newer;
+    else older.newer = newer;
+    if (newer === undefined) this.#newest = older;
+    else newer.older = older;
+    slot.older = undefined;
+    slot.newer = undefined;
+    this.#inFlight -= 1;
+    return true;
   }
 }
 

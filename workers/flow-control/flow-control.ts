@@ -29,6 +29,8 @@ import { Slots, type FailuresInARow } from './slots.js';
 import { Ticker } from './ticker.js';
 import { WakeUps } from './wake-ups.js';
 
+const ANSWERED: FailuresInARow = { ofEndpoint: 0, ofHost: 0 };
+
 /** A probe, or a place of a limited destination, lapses this long after the latest end of its send, ms. */
 const LEASE_MARGIN_MS = 5_000;
 
@@ -174,17 +176,18 @@ export class FlowControl {
     const { flow, named, slot, row, limit, jobId, taskId, isProbe } = ticket;
     const verdict = verdictOn(result);
     const failure = result?.kind === 'failed' ? result : undefined;
-    this.#stats.ended(row, failure !== undefined && !deliveryError(failure.code).usesAttempt ? undefined : result?.kind, this.#now() - slot.startedAt, named);
+    const at = this.#now();
+    this.#stats.ended(row, failure !== undefined && !deliveryError(failure.code).usesAttempt ? undefined : result?.kind, at - slot.startedAt, named, at);
     if (limit !== undefined) this.#limiter.leave(limit.name, jobId);
     if (verdict.kind === 'nothing') {
       this.#slots.discard(slot);
       if (this.#isCircuitOn && failure !== undefined && isUnsent(failure)) this.#breaker.heedQuota(ticket, failure);
     } else {
-      const isTooMuch = this.#health.note(flow, verdict, taskId);
-      this.#slots.leave(slot, this.#failuresInARow(flow, verdict));
+      const isTooMuch = this.#health.note(flow, verdict, taskId, at);
+      this.#slots.leave(slot, this.#failuresInARow(flow, verdict), at);
       if (this.#isCircuitOn) {
         const refusal = failure === undefined ? 0 : refusalWeight(failure.code, failure.httpStatus);
-        row.answers.note(refusal, taskId, slot.startedAt, this.#now());
+        row.answers.note(refusal, taskId, slot.startedAt, at);
         if (refusal > 0) this.#rates.refused(flow, row.answers);
         this.#breaker.learn(ticket, verdict, isTooMuch, failure);
       }
@@ -231,9 +234,9 @@ export class FlowControl {
 
   /** A failure of the endpoint says nothing of its host, and the other way round: neither window grows or shrinks by it. */
   #failuresInARow(flow: Flow, verdict: Exclude<SendVerdict, { kind: 'nothing' }>): FailuresInARow {
-    const [ofEndpoint, ofHost] = [this.#health.failuresOfEndpoint(flow), this.#health.failuresOfHost(flow)];
-    if (verdict.kind === 'answered') return { ofEndpoint, ofHost };
-    return verdict.of === 'host' ? { ofEndpoint: SAYS_NOTHING, ofHost } : { ofEndpoint, ofHost: SAYS_NOTHING };
+    // Nearly all sends. Both were well just now.
+    if (verdict.kind === 'answered') return ANSWERED;
+    return verdict.of === 'host' ? { ofEndpoint: SAYS_NOTHING, ofHost: this.#health.failuresOfHost(flow) } : { ofEndpoint: this.#health.failuresOfEndpoint(flow), ofHost: SAYS_NOTHING };
   }
 
   /** No more starts and no more wake-ups: held tasks are deferred now. */

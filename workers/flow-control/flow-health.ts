@@ -35,9 +35,9 @@ export class FlowHealth {
     return this.#endpoints.size + this.#hosts.size;
   }
 
-  note(flow: Flow, verdict: Exclude<SendVerdict, { kind: 'nothing' }>, taskId: string): TooMuch {
-    const { rules, workers, now } = this.options;
-    const at = now();
+  /** @param at monotonic ms */
+  note(flow: Flow, verdict: Exclude<SendVerdict, { kind: 'nothing' }>, taskId: string, at = this.options.now()): TooMuch {
+    const { rules, workers } = this.options;
     if (verdict.kind === 'answered') {
       this.#endpoint(flow).note(0, taskId, at, rules);
       this.#host(flow).noteAnswer(at, rules);

@@ -73,13 +73,14 @@ export class FlowStats {
    * @param result undefined: nothing can be learnt from it
    * @param named  the flow as its task names it. Another one than that of the row: the send is the first one of an endpoint, and counts
    *               for "the others" of its host until a second one shows that it is one
+   * @param at     monotonic ms
    */
-  ended(row: FlowRow, result: 'delivered' | 'failed' | undefined, ms: number, named: Flow = row.flow): void {
+  ended(row: FlowRow, result: 'delivered' | 'failed' | undefined, ms: number, named: Flow = row.flow, at = this.now()): void {
     row.inFlight -= 1;
     if (result === undefined) return;
     const isFirst = isOfOthers(row.flow) && named.keyId !== row.flow.keyId;
     const counted = (isFirst ? this.#endpoints.get(named.keyId) : undefined) ?? row;
-    this.#turn(counted);
+    this.#turn(counted, at);
     counted.now[result] += 1;
     counted.now.latency.note(ms);
     if (isFirst && counted === row) this.#firstSends.remember(named.keyId, { row, result, ms });
@@ -94,10 +95,11 @@ export class FlowStats {
 
   /** What was sent in the last minute, at most 10,001 rows. The sums of each host are complete, and so are those of all hosts. */
   sample(): FlowSample[] {
+    const at = this.now();
     const samples: FlowSample[] = [];
     for (const rows of [this.#endpoints, this.#hosts]) {
       for (const [keyId, row] of rows) {
-        this.#turn(row);
+        this.#turn(row, at);
         if (row.inFlight > 0 || sends(row) > 0) samples.push(sampleOf(row));
         else rows.delete(keyId);
       }
@@ -148,8 +150,7 @@ export class FlowStats {
     made.now.latency.note(ms);
   }
 
-  #turn(row: FlowRow): void {
-    const at = this.now();
+  #turn(row: FlowRow, at = this.now()): void {
     const passedMs = at - row.now.since;
     if (passedMs < SPAN_MS) return;
     row.before = passedMs < 2 * SPAN_MS ? row.now : undefined;

@@ -23,7 +23,7 @@ export class SlotLoads {
   ofEndpoint(endpoint: EndpointSlots, ignoresWindow = false): EndpointLoad {
     const { inFlight, oldest, held, latencyMs, refused, host } = endpoint;
     const oldestMs = oldest === undefined ? 0 : this.options.now() - oldest.startedAt;
-    const load = { inFlight, held: held.length, latencyMs, oldestMs, isHanging: oldestMs > this.options.rules.holdMs && this.#areOld(endpoint.slots), window: this.#windowOf(endpoint.window, ignoresWindow), refused };
+    const load = { inFlight, held: held.length, latencyMs, oldestMs, isHanging: oldestMs > this.options.rules.holdMs && this.#areOld(oldest), window: this.#windowOf(endpoint.window, ignoresWindow), refused };
     const isQuickNow = isQuick(load, this.options.rules);
     if (isQuickNow !== endpoint.isQuick) {
       host.unproven += isQuickNow ? -inFlight : inFlight;
@@ -47,13 +47,12 @@ export class SlotLoads {
   }
 
   /** Do the oldest ones, as many as are looked at, take longer than a task may be held for? A single one may be chance. */
-  #areOld(slots: Iterable<Slot>): boolean {
+  #areOld(oldest: Slot | undefined): boolean {
     const before = this.options.now() - this.options.rules.holdMs;
     let left = OLDEST_LOOKED_AT;
-    for (const { startedAt } of slots) {
-      if (startedAt > before) return false;
+    for (let slot = oldest; slot !== undefined && left > 0; slot = slot.newer) {
+      if (slot.startedAt > before) return false;
       left -= 1;
-      if (left === 0) break;
     }
     return true;
   }

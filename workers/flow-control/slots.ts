@@ -96,24 +96,24 @@ export class Slots {
     slot.endpoint.add(slot);
   }
 
-  /** @param failures this send included */
-  leave(slot: Slot, failures: FailuresInARow): void {
+  /** @param failures this send included. @param at monotonic ms */
+  leave(slot: Slot, failures: FailuresInARow, at = this.options.now()): void {
     const { endpoint } = slot;
     const { host } = endpoint;
     const inFlight = endpoint.inFlight;
     if (!this.#take(slot)) return;
-    const { now, rules } = this.options;
+    const { rules } = this.options;
     endpoint.failuresInARow = failures.ofEndpoint;
     host.failuresInARow = failures.ofHost;
-    endpoint.latencyMs = averageLatencyMs(endpoint.latencyMs, now() - slot.startedAt);
+    endpoint.latencyMs = averageLatencyMs(endpoint.latencyMs, at - slot.startedAt);
     endpoint.window = windowAfter(endpoint.window, inFlight, failures.ofEndpoint, rules.slots);
     host.window = windowAfter(host.window, host.inFlight, failures.ofHost, rules.slots);
-    this.#freed(endpoint);
+    this.#freed(endpoint, at);
   }
 
   /** Gives a slot back from which nothing can be learnt: nothing was sent, or the failure was ours. */
   discard(slot: Slot): void {
-    if (this.#take(slot)) this.#freed(slot.endpoint);
+    if (this.#take(slot)) this.#freed(slot.endpoint, this.options.now());
   }
 
   /** Windows grow no more by themselves, and held tasks are put back. */
@@ -173,7 +173,7 @@ export class Slots {
   #start(endpoint: EndpointSlots): Slot {
     const { host, isQuick } = endpoint;
     const isTry = !isQuick && isFullOfUnproven(this.#loads.ofHost(host, true), this.#inFlight, this.options.rules);
-    const slot = { endpoint, isTry, startedAt: this.options.now() };
+    const slot: Slot = { endpoint, isTry, startedAt: this.options.now(), older: undefined, newer: undefined };
     endpoint.add(slot);
     endpoint.refused = 0;
     if (host.inFlight === 0) host.busySince = slot.startedAt;
@@ -194,12 +194,12 @@ export class Slots {
     return true;
   }
 
-  #freed(endpoint: EndpointSlots): void {
+  #freed(endpoint: EndpointSlots, at: number): void {
     const { host } = endpoint;
     this.#inFlight -= 1;
     host.inFlight -= 1;
-    if (endpoint.inFlight === 0) endpoint.idleSince = this.options.now();
-    if (host.inFlight === 0) host.idleSince = this.options.now();
+    if (endpoint.inFlight === 0) endpoint.idleSince = at;
+    if (host.inFlight === 0) host.idleSince = at;
     if (this.#holding.size === 0) return;
     this.#admitHeld(endpoint);
     if (this.#isAloneToHold(endpoint)) return;
@@ -280,7 +280,7 @@ export class Slots {
   #admitHeldOf(host: HostSlots): void {
     for (let left = Math.min(host.holding.size, LOOKED_AT_ONCE); left > 0; left -= 1) {
       if (!hasHostRoom(this.#loads.ofHost(host), this.#inFlight, this.options.rules)) return;
-      const [endpoint] = host.holding;
+      const endpoint = host.nextHolding();
       if (endpoint === undefined) return;
       this.#admitHeld(endpoint);
       if (!host.holding.delete(endpoint)) continue;

@@ -1,4 +1,4 @@
-import { forgetFlowsOf } from './http.js';
+import { forgetFlows } from './http.js';
 import { createPathMask, type PathMask } from './path-mask.js';
 
 /**
@@ -27,7 +27,7 @@ export class GrowingPathMask {
     if (inUse === this.#inUse) return false;
     this.#inUse = inUse;
     this.#mask = createPathMask(hosts);
-    forgetFlowsOf(this.mask);
+    forgetFlows();
     return true;
   }
 }

@@ -303,7 +303,8 @@ function secretTextsOf(text: string, mask: PathMask): readonly string[] {
   return [...found, ...alone.filter((part) => percentDecoded(part).length >= ALONE_FROM_CHARACTERS)];
 }
 
-interface Place {
+/** The parts of a url. */
+export interface UrlPlace {
   /** false: a client could not submit such a text, and host and path are made up for it. */
   readonly isUrl: boolean;
   readonly origin: string;
@@ -313,9 +314,14 @@ interface Place {
   readonly hasLogin: boolean;
   readonly hasQuery: boolean;
   readonly hasFragment: boolean;
+  /** The flow that was last asked for: by which mask it was named, and when in the count of `maskChanges`. */
+  flow: Flow | undefined;
+  namedBy: PathMask | undefined;
+  namedAt: number;
 }
 
-const placeOf = remembered(MAX_FLOWS, (text): Place => {
+/** For texts that are no urls as well: a task may hold one. */
+export const placeOf = remembered(MAX_FLOWS, (text): UrlPlace => {
   const url = parseUrl(text);
   return {
     isUrl: url !== undefined,
@@ -326,28 +332,30 @@ const placeOf = remembered(MAX_FLOWS, (text): Place => {
     hasLogin: url !== undefined && (url.username !== '' || url.password !== ''),
     hasQuery: url !== undefined && url.search !== '',
     hasFragment: url !== undefined && url.hash !== '',
+    flow: undefined,
+    namedBy: undefined,
+    namedAt: 0,
   };
 });
 
-/** Each process has one mask, and a test may have several. */
-const flowsByMask = new WeakMap<PathMask, (url: string) => Flow>();
+let maskChanges = 0;
 
-/** The mask hides other paths from now on. */
-export function forgetFlowsOf(mask: PathMask): void {
-  flowsByMask.delete(mask);
+/** To be called when a mask hides other paths than before. */
+export function forgetFlows(): void {
+  maskChanges += 1;
 }
 
-/** A flow is asked for with every send. To put its names together costs more than to look them up. */
+/**
+ * A flow is asked for with every send. To put its names together costs more than to look them up, and a second look-up beside that of the parts
+ * of the url costs as much as the first one where each task has a url of its own. Each process has one mask, and a test may have several.
+ */
 function flowOfUrl(url: string, mask: PathMask): Flow {
-  let flowOf = flowsByMask.get(mask);
-  if (flowOf === undefined) {
-    flowOf = remembered(MAX_FLOWS, (text) => {
-      const { origin, hostname, path } = placeOf(text);
-      return flowNamed(origin + endpointPath(origin, mask(hostname, path)), origin);
-    });
-    flowsByMask.set(mask, flowOf);
-  }
-  return flowOf(url);
+  const place = placeOf(url);
+  if (place.flow !== undefined && place.namedBy === mask && place.namedAt === maskChanges) return place.flow;
+  const { origin, hostname, path } = place;
+  place.namedBy = mask;
+  place.namedAt = maskChanges;
+  return (place.flow = flowNamed(origin + endpointPath(origin, mask(hostname, path)), origin));
 }
 
 function parseUrl(text: string): URL | undefined {

@@ -1,4 +1,5 @@
 import { basicCredentials } from '../../../shared/domain/destinations/basic-credentials.js';
+import { placeOf } from '../../../shared/domain/destinations/http.js';
 import { remembered } from '../../../shared/domain/remembered.js';
 
 /** A destination's url, taken apart for the request line. */
@@ -14,8 +15,17 @@ export interface Target {
   readonly authorization: string | undefined;
 }
 
-/** @throws TypeError for a text that is no url. It was checked when the task was submitted, so this is a bug of ours. */
-export const parseTarget = remembered(5_000, (destinationUrl): Target => {
+/**
+ * Nearly all urls have no query and no login. Flow control has parsed the url by then, so a url that only one task has is parsed once.
+ * @throws TypeError for a text that is no url. It was checked when the task was submitted, so this is a bug of ours.
+ */
+export function parseTarget(destinationUrl: string): Target {
+  const { isUrl, origin, hostname, path, hasLogin, hasQuery } = placeOf(destinationUrl);
+  if (!isUrl || hasLogin || hasQuery) return parseWhole(destinationUrl);
+  return { origin, hostname, pathname: path, path, authorization: undefined };
+}
+
+const parseWhole = remembered(5_000, (destinationUrl): Target => {
   const url = new URL(destinationUrl);
   return {
     origin: url.origin,
