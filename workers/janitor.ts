@@ -9,6 +9,7 @@ import type { Shard } from '../shared/queue/engine/shard.js';
 import { recountQuotas } from '../shared/queue/quota/quota-shard.js';
 import { addSearchFields, firstStep, type Pass } from '../shared/queue/tasks/add-search-fields.js';
 import { sweepCompleted, sweepDeadLetters } from '../shared/queue/tasks/sweep-finished.js';
+import { searchStrays } from './stray-search.js';
 
 /** A step of this size stays far under 20 ms. One of 2,000 steps of 500 took 22 ms, and all other commands waited for it. */
 const RECORDS_PER_STEP = 200;
@@ -42,8 +43,8 @@ export interface Retention {
 }
 
 /**
- * Looks after stored tasks: it removes finished records, adds search fields that an older version left out, and counts the tasks of clients
- * with a quota anew. It
+ * Looks after stored tasks: it removes finished records, adds search fields that an older version left out, counts the tasks of clients with a
+ * quota anew, and finds tasks that stand in no set. It
  * removes delivered and cancelled tasks by age and number, dead letters by age, and parked ones never.
  * BullMQ's own removal is not used: its age rule would delete parked tasks with the rest, and works only when
  * another job ends. One worker of the fleet does it, by a key that lapses when that worker dies.
@@ -119,7 +120,7 @@ export class Janitor {
     while (!signal.aborted && (await this.#isLeader(shard))) {
       const delivered = await this.#sweepDelivered(shard);
       const dead = await this.#sweepDeadLetters(shard);
-      if (!delivered && !dead) return Math.min(await this.#addSearchFields(shard), (await recountQuotas(shard)) ? STEP_PAUSE_MS : ROUND_EVERY_MS);
+      if (!delivered && !dead) return Math.min(await this.#addSearchFields(shard), (await recountQuotas(shard)) ? STEP_PAUSE_MS : ROUND_EVERY_MS, await this.#searchStrays(shard));
       await pause(STEP_PAUSE_MS, signal);
     }
     return ROUND_EVERY_MS;
@@ -160,6 +161,10 @@ export class Janitor {
     const next = isStuck ? `(${last}` : last;
     if (next !== cursor) await redis.set(janitorCursor, next);
     return looked === RECORDS_PER_STEP;
+  }
+
+  async #searchStrays(shard: Shard): Promise<number> {
+    return (await searchStrays(shard, this.options.redis, this.options.logger)) ? IDLE_STEP_PAUSE_MS : ROUND_EVERY_MS;
   }
 
   /**

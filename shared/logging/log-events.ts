@@ -72,6 +72,7 @@ export const logEvents = {
   circuit_opened: { message: 'circuit open: its tasks wait, uncounted' },
   circuit_closed: { message: 'circuit closed: the destination answers again' },
   pause_over: { message: 'a pause is over: its tasks are sent again' },
+  strays_restored: { message: 'tasks that stood in no set of Redis were put among those that wait: a command was refused halfway, or a key was removed' },
   janitor_failing: { message: 'janitor: cannot remove old records now' },
   metrics_unreadable: { message: '/metrics of this worker answers nobody: AUTH is on, and METRICS_TOKEN is not set' },
   credentials_unread: { message: 'the credentials of destinations could not be read: those that are known stay in use' },

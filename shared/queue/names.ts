@@ -99,6 +99,7 @@ export function ownKeys(key: (suffix: string) => string): OwnKeys {
     accessVersion: key('access-version'),
     sessionVersion: key('session-version'),
     searchFieldsCursor: key('search-fields-cursor'),
+    straysCursor: key('strays-cursor'),
     quota: key('quota'),
     quotaRecount: key('quota-recount'),
     takenOver: key('taken-over'),
@@ -131,6 +132,8 @@ export interface OwnKeys {
   readonly sessionVersion: string;
   /** The progress of the janitor's pass for jobs without search fields. It lapses when it is time for the next pass. */
   readonly searchFieldsCursor: string;
+  /** The same of its search for tasks that stand in no set. */
+  readonly straysCursor: string;
   /** Hash: how many tasks of each client with a quota are in this shard. Both names stand in Lua, too: see quota-lua.ts. */
   readonly quota: string;
   /** The same while they are counted anew. */

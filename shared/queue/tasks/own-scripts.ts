@@ -28,6 +28,7 @@ import { failedDestinationsScript } from './failed-destinations-script.js';
 import { failedPageScript } from './failed-page-script.js';
 import { heldScript } from './held-script.js';
 import { readScript } from './read-script.js';
+import { restoreStraysScript } from './restore-strays-script.js';
 import { testSendScripts } from '../test-sends/test-send-scripts.js';
 import { sampleScripts } from './sample-scripts.js';
 import { sweepScript } from './sweep-script.js';
@@ -47,6 +48,7 @@ export const fixedScripts = {
   krsScanMark: scanMarkScript,
   krsSearch: searchScript,
   krsRead: readScript,
+  krsRestoreStrays: restoreStraysScript,
   krsSweep: sweepScript,
   ...sampleScripts,
   ...activityScripts,

@@ -1,7 +1,9 @@
 import type { TaskState } from '../../domain/task/task.js';
 import type { Shard } from '../engine/shard.js';
+import { jobIdOf } from '../names.js';
 import { actOnTask, type Acting } from './act-on-task.js';
 import type { Redriven } from './redrive-task.js';
+import { restoreThose } from './restore-strays.js';
 
 /** The result of a request to send a task now. */
 export type RetryNow =
@@ -20,6 +22,8 @@ export async function retryNow(shard: Shard, taskId: string, acting: Acting): Pr
   switch (acted.kind) {
     case 'done': {
       const { action, state, run, wasDue, at } = acted;
+      // A task that is in no set looks like one that waits for a slot. Nobody has to wait for the janitor.
+      if (wasDue) await restoreThose(shard, [jobIdOf(taskId)]);
       if (action === 'redrive') return { kind: 'redriven', run: run + 1, dueAt: at };
       return { kind: wasDue ? 'already_due' : 'retried_now', state, run, dueAt: at };
     }

@@ -5,10 +5,11 @@ import { jobIdOf } from '../../../shared/queue/names.js';
 import type { Shard } from '../../../shared/queue/engine/shard.js';
 import { Janitor, type Retention } from '../../../workers/janitor.js';
 import { eventually } from '../../support/eventually.js';
+import { dueAtOfScore } from '../../../shared/queue/engine/due-score.js';
 import { jobField } from '../../../shared/queue/engine/job-fields.js';
 import { createReceiver, type Receiver } from '../../support/receiver.js';
 import { CollectedLog, connect, InProcessService } from '../../support/service-in-process.js';
-import { cancel, getTaskAnswer, httpTask, submitNew, uniqueId, waitForState, type WireTask } from '../../support/tasks.js';
+import { cancel, getTaskAnswer, httpTask, retryNow, submitNew, uniqueId, waitForState, type WireTask } from '../../support/tasks.js';
 
 const DAY = 86_400_000;
 const logger = createLogger({ level: 'error', environment: 'dev', role: 'worker' }, new CollectedLog());
@@ -220,5 +221,54 @@ describe('janitor', () => {
     expect(await known(dead)).to.deep.equal(dead);
     expect(await redis.get((await keys()).janitorLock)).to.equal('another worker');
     redis.disconnect();
+  });
+
+  describe('tasks that stand in no set', () => {
+    /** As a script leaves it whose second write was refused. */
+    async function losePlace(id: string): Promise<void> {
+      const { delayed, prioritized } = await keys();
+      expect((await service.redis.zrem(delayed, jobIdOf(id))) + (await service.redis.zrem(prioritized, jobIdOf(id)))).to.equal(1);
+    }
+    const dueAtOf = async (id: string): Promise<number | undefined> => {
+      const score = await service.redis.zscore((await keys()).delayed, jobIdOf(id));
+      return score === null ? undefined : dueAtOfScore(score);
+    };
+
+    it('are found, and sent at their time', async () => {
+      const [now, later] = [uniqueId('now'), uniqueId('later')];
+      const submittedAt = Date.now();
+      await submitNew(service.baseUrl, httpTask(receiver.url('/'), { id: now }));
+      await submitNew(service.baseUrl, httpTask(receiver.url('/'), { id: later, initial_delay: 3_600 }));
+      for (const id of [now, later]) await losePlace(id);
+      await clean(0, {}, async () => { expect([await dueAtOf(now), await dueAtOf(later)].filter((at) => at !== undefined)).to.have.lengthOf(2); });
+      expect(await dueAtOf(later)).to.be.within(submittedAt + 3_600_000, Date.now() + 3_600_000);
+      await withWorker(async () => { await waitForState(service.baseUrl, now, 'delivered'); });
+      expect(receiver.requestsFor(now)).to.have.lengthOf(1);
+    });
+
+    it('are left when they have ended, are held by a worker, or stand in a list', async () => {
+      const [delivered = ''] = await deliver(1);
+      const [held, listed] = [uniqueId('held'), uniqueId('listed')];
+      const shardKeys = await keys();
+      for (const id of [held, listed]) {
+        await submitNew(service.baseUrl, httpTask(receiver.url('/'), { id }));
+        await losePlace(id);
+      }
+      await service.redis.zrem(shardKeys.completed, jobIdOf(delivered));
+      await service.redis.set(`${shardKeys.job(held)}:lock`, 'token');
+      await service.redis.lpush(shardKeys.active, jobIdOf(listed));
+      // The end of a pass.
+      await clean(0, {}, async () => { expect(await service.redis.get(shardKeys.straysCursor)).to.equal('resting'); });
+      for (const id of [delivered, held, listed]) expect(await dueAtOf(id), id).to.equal(undefined);
+      await service.redis.del(`${shardKeys.job(held)}:lock`);
+    });
+
+    it('are put back at once by a retry', async () => {
+      const id = uniqueId('retried');
+      await submitNew(service.baseUrl, httpTask(receiver.url('/'), { id }));
+      await losePlace(id);
+      expect((await retryNow(service.baseUrl, id)).status).to.equal(200);
+      expect(await dueAtOf(id)).to.be.at.most(Date.now());
+    });
   });
 });
