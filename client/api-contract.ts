@@ -2739,6 +2739,8 @@ export interface operations {
                     readonly "application/json": {
                         readonly entries: readonly components["schemas"]["AuditEntry"][];
                         readonly next_cursor: string | null;
+                        readonly is_complete: boolean;
+                        readonly shards_away: readonly string[];
                     };
                 };
             };

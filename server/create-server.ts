@@ -256,7 +256,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
       lastFlow,
       lastStats,
       statusReader,
-      bulkActions: new BulkActionsOfQueue(queue, { actions: bulkKeys(config.queuePrefix, isCluster(redis)), audit: auditKeys(config.queuePrefix, isCluster(redis)) }),
+      bulkActions: new BulkActionsOfQueue(queue, { actions: bulkKeys(config.queuePrefix, isCluster(redis)), audit: auditKeys(config.queuePrefix, isCluster(redis), config.shards) }),
       metrics,
       isStopping: () => isToldToStop,
       areKeysKnown: () => !isAuthOn || keyRing.wasRead,

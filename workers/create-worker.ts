@@ -289,7 +289,7 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
     janitor.start();
     takeOver = new TakeOver({ shards, redis, flowStore: queue.flowStore(), self: { workerName, lockMs: config.stall.lockMs }, clock, logger, onTaken: (tasks) => workerMetrics.stalled(tasks) });
     takeOver.start();
-    const keys = { actions: bulkKeys(config.queuePrefix, isCluster(redis)), audit: auditKeys(config.queuePrefix, isCluster(redis)) };
+    const keys = { actions: bulkKeys(config.queuePrefix, isCluster(redis)), audit: auditKeys(config.queuePrefix, isCluster(redis), config.shards) };
     bulkRunner = new BulkRunner({ actions: openBulkActions(shards, keys, BULK_SHARD_LIMIT_MS), flowStore: queue.flowStore(), circuit: config.circuit, defaultBrokers, deadAttempts: config.dead.attempts, mask, secrets, isRedisAboveMark: memoryMark(redis, config.redisHighWater), onStep: (action, started, through) => workerMetrics.bulkStep(action, started, through), logger });
     bulkRunner.start();
     testSends.start();

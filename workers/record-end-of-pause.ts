@@ -9,7 +9,7 @@ import type { TaskQueue } from '../shared/queue/tasks/task-queue.js';
  */
 export async function recordEndOfPause(queue: Pick<TaskQueue, 'withAudit'>, logger: Logger, name: string, { reason }: Pause): Promise<void> {
   try {
-    await queue.withAudit((audit) => audit.record({ action: 'destination.resume', actor: serviceActor, target: { type: 'destination', id: name }, reason, requestId: undefined, count: 1 }));
+    await queue.withAudit('fleet', (audit) => audit.record({ action: 'destination.resume', actor: serviceActor, target: { type: 'destination', id: name }, reason, requestId: undefined, count: 1 }));
   } catch (error) {
     logger.warn('the end of a pause could not be added to the audit', { destination: name, error: error instanceof Error ? error.message : String(error) });
   }

@@ -97,7 +97,7 @@ async function noteChange({ queue, logger }: SessionParts, action: keyof typeof 
   logger.info(saidOf[action], { key_id: id ?? undefined, remote_address: request.socket.remoteAddress, request_id: requestId });
   try {
     if (id !== null && !(await queue.withSessions((sessions) => sessions.takeAuditTurn(id, action)))) return;
-    await queue.withAudit((audit) => audit.record({ action, actor: { type, id, name, operator: null }, target: { type: 'key', id: id ?? '' }, reason: undefined, requestId, count: 1 }));
+    await queue.withAudit('fleet', (audit) => audit.record({ action, actor: { type, id, name, operator: null }, target: { type: 'key', id: id ?? '' }, reason: undefined, requestId, count: 1 }));
   } catch (error) {
     logger.warn('a sign-in or sign-out could not be added to the audit', { key_id: id ?? undefined, error: error instanceof Error ? error.message : String(error) });
   }

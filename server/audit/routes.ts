@@ -3,6 +3,7 @@ import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
 import { RequestError } from '../../shared/domain/errors.js';
 import type { Clock } from '../../shared/domain/ports.js';
 import type { AuditEntry } from '../../shared/queue/audit/audit-entry.js';
+import { FLEET } from '../../shared/queue/names.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import { parseKey } from '../flow/destination-key.js';
 import type { FleetSettings } from '../flow/fleet-settings.js';
@@ -13,7 +14,7 @@ import { matcherOf, parseAuditQuery, printCursor } from './schema.js';
 import { toWireAuditEntry } from './view.js';
 
 export interface AuditParts {
-  readonly queue: Pick<TaskQueue, 'withAudit'>;
+  readonly queue: Pick<TaskQueue, 'readAudit'>;
   readonly fleetSettings: Pick<FleetSettings, 'inForce'>;
   readonly mask: PathMask;
   readonly clock: Clock;
@@ -33,8 +34,14 @@ export const auditRoutes: readonly Route<AuditParts>[] = [
       const { filter, limit, sinceMs, before } = parseAuditQuery(query, parts.clock());
       const targets = filter.target === undefined ? undefined : await spellingsOf(filter.target, parts);
       const matches = matcherOf(filter, targets, sinceMs);
-      const { entries, next } = await orSayMissing('the audit', parts.queue.withAudit((audit) => audit.read((entry) => matches(asShown(entry, parts.mask)), limit, { before, sinceMs })));
-      return jsonAnswer(200, { entries: entries.map((entry) => toWireAuditEntry(asShown(entry, parts.mask))), next_cursor: next === undefined ? null : printCursor(filter, sinceMs, next) });
+      const { entries, next, partsAway } = await orSayMissing('the audit', parts.queue.readAudit((entry) => matches(asShown(entry, parts.mask)), limit, { before, sinceMs }));
+      return jsonAnswer(200, {
+        entries: entries.map((entry) => toWireAuditEntry(asShown(entry, parts.mask))),
+        next_cursor: next === undefined ? null : printCursor(filter, sinceMs, next),
+        is_complete: partsAway.length === 0,
+        // What concerns the whole fleet stands in no shard, so it has no name there.
+        shards_away: partsAway.filter((part) => part !== FLEET),
+      });
     },
   },
 ];

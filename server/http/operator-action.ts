@@ -2,7 +2,7 @@ import { RequestError } from '../../shared/domain/errors.js';
 import type { Logger } from '../../shared/logging/logger.js';
 import { hashesFor, type OpenAuditEntry } from '../../shared/queue/audit/audit-log.js';
 import type { FieldValues } from '../../shared/queue/audit/field-hashes.js';
-import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
+import type { ChangePlace, TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import type { AskedChange } from './asked-change.js';
 import type { RequestContext } from './request-context.js';
 import { shortText } from './short-error.js';
@@ -70,28 +70,34 @@ const MAX_TARGET_CHARACTERS = 2_100;
 export async function performed<T>(context: RequestContext, parts: ActionParts, operation: OperatorAction, work: (entry: OpenAuditEntry) => Promise<Performed<T>>): Promise<T> {
   // What was looked up before may have waited for room.
   if (context.isAccessOld) await context.renewAccess();
+  const place = placeOf(operation);
   let entry: OpenAuditEntry | undefined;
   let done: Performed<T>;
+  const begunAndDone = async (): Promise<Performed<T>> => {
+    entry = await begin(context, parts, operation, place);
+    return work(entry);
+  };
   try {
-    entry = await begin(context, parts, operation);
-    const opened = entry;
-    const place = placeOf(operation);
-    done = await (place === undefined ? work(opened) : parts.queue.lasting(place, () => work(opened)));
+    // The entry stands where the change does, so what waits for the change has waited for its beginning as well.
+    done = await (isLasting(operation) ? parts.queue.lasting(place, begunAndDone) : begunAndDone());
   } catch (error) {
     const code = error instanceof RequestError ? error.code : 'internal';
     log(context, parts.logger, operation, operation.action, { outcome: 'failed', error_code: code });
-    if (entry !== undefined && code !== 'redis_unavailable') await end(parts, entry, { outcome: 'failed', errorCode: code, count: code === 'internal' ? undefined : 0 });
+    if (entry !== undefined && code !== 'redis_unavailable') await end(parts, place, entry, { outcome: 'failed', errorCode: code, count: code === 'internal' ? undefined : 0 });
     throw error;
   }
   const { result, action = operation.action, count = 1, fields, isUnchanged = false, isCompletedLater = false } = done;
   log(context, parts.logger, operation, action, { outcome: 'done' });
-  if (!isCompletedLater) await end(parts, entry, isUnchanged ? 'nothing' : { outcome: 'done', action: action === operation.action ? undefined : action, count, fields });
+  if (entry !== undefined && !isCompletedLater) await end(parts, place, entry, isUnchanged ? 'nothing' : { outcome: 'done', action: action === operation.action ? undefined : action, count, fields });
   return result;
 }
 
-/** Where the change stands; undefined: it changes nothing that lasts. */
-function placeOf({ action, target: { type, id } }: OperatorAction): Parameters<TaskQueue['lasting']>[0] | undefined {
-  if (action === 'destination.test_send') return undefined;
+function isLasting({ action }: OperatorAction): boolean {
+  return action !== 'destination.test_send';
+}
+
+/** Where the change stands, and its entry. */
+function placeOf({ target: { type, id } }: OperatorAction): ChangePlace {
   switch (type) {
     case 'task':
       return { task: id };
@@ -104,9 +110,9 @@ function placeOf({ action, target: { type, id } }: OperatorAction): Parameters<T
   }
 }
 
-async function begin({ requestId }: RequestContext, { queue }: ActionParts, { action, target, asked: { by, reason } }: OperatorAction): Promise<OpenAuditEntry> {
+async function begin({ requestId }: RequestContext, { queue }: ActionParts, { action, target, asked: { by, reason } }: OperatorAction, place: ChangePlace): Promise<OpenAuditEntry> {
   const { type, id } = target;
-  return queue.withAudit((audit) => audit.begin({ action, actor: by, target: { type, id: shortText(id, MAX_TARGET_CHARACTERS) }, reason, requestId }));
+  return queue.withAudit(place, (audit) => audit.begin({ action, actor: by, target: { type, id: shortText(id, MAX_TARGET_CHARACTERS) }, reason, requestId }));
 }
 
 interface Ending {
@@ -118,9 +124,9 @@ interface Ending {
 }
 
 /** It never fails: the change has been made, or refused, whatever becomes of its entry. */
-async function end({ queue, logger }: ActionParts, entry: OpenAuditEntry, ending: Ending | 'nothing'): Promise<void> {
+async function end({ queue, logger }: ActionParts, place: ChangePlace, entry: OpenAuditEntry, ending: Ending | 'nothing'): Promise<void> {
   try {
-    await queue.withAudit(async (audit) => {
+    await queue.withAudit(place, async (audit) => {
       if (ending === 'nothing') return audit.discard(entry);
       const { outcome, errorCode, action, count, fields } = ending;
       const hashes = fields === undefined ? undefined : hashesFor(entry, fields.before, fields.after);

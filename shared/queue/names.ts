@@ -186,14 +186,25 @@ export interface StatsKeys {
   readonly dueTurn: string;
 }
 
-/** Keys of what operators did. On a cluster they share the slot of flow control, because their scripts touch several. */
-export function auditKeys(prefix: string, isCluster: boolean): AuditKeys {
-  const base = `${slotOfFleet(prefix, isCluster)}:audit:`;
-  return { log: `${base}log`, beginnings: `${base}beginnings`, ends: `${base}ends`, loose: `${base}loose`, claims: `${base}claims`, salt: `${base}salt`, ofActorBase: `${base}of:` };
+/**
+ * Keys of what operators did. On a cluster they share the slot of flow control, because their scripts touch several, and what was done to the
+ * tasks of a shard stands with that shard: see auditKeysOfShard.
+ */
+export function auditKeys(prefix: string, isCluster: boolean, shards: number): AuditKeys {
+  return auditKeysAt(`${slotOfFleet(prefix, isCluster)}:audit:`, isCluster ? { nth: 0, of: shards + 1 } : { nth: 0, of: 1 });
+}
+
+/** On a cluster: in the slot of the shard, so that its tasks can be changed while the part of the fleet is away. */
+export function auditKeysOfShard(prefix: string, shard: number, shards: number): AuditKeys {
+  return auditKeysAt(`${queuePrefix(prefix, shard, true)}:${queueName(shard)}:audit:`, { nth: shard + 1, of: shards + 1 });
+}
+
+function auditKeysAt(base: string, numbers: AuditKeys['numbers']): AuditKeys {
+  return { log: `${base}log`, beginnings: `${base}beginnings`, ends: `${base}ends`, loose: `${base}loose`, claims: `${base}claims`, salt: `${base}salt`, ofActorBase: `${base}of:`, numbers };
 }
 
 export interface AuditKeys {
-  /** Sorted set of all entries that are kept, by id; an id follows the time. */
+  /** Sorted set of all entries that this log keeps, by id; an id follows the time. */
   readonly log: string;
   /** Hash: what was to be done, by id, as JSON. */
   readonly beginnings: string;
@@ -203,10 +214,12 @@ export interface AuditKeys {
   readonly loose: string;
   /** Sorted set of the names that requests without a key claim, by their last entry. */
   readonly claims: string;
-  /** A secret of this deployment: the hashes of changed fields are made with it. */
+  /** A secret of this deployment, the same in all logs: the hashes of changed fields are made with it. */
   readonly salt: string;
   /** The name of an actor follows. Sorted set: its newest entries. */
   readonly ofActorBase: string;
+  /** No key: this log gives those numbers alone that leave `nth` when they are divided by `of`. So no two logs give the same. */
+  readonly numbers: { readonly nth: number; readonly of: number };
 }
 
 /** Where access keys are stored. On a cluster they share the slot of flow control, because their scripts touch several. */

@@ -49,9 +49,11 @@ export const serviceCommands: readonly Command[] = [
       since: { type: 'string', value: '<length>', help: '24h, 30d, or a time' },
       limit: { type: 'string', value: '<n>', help: 'at most so many; 100 by default' },
     },
-    run: async ({ client, output, values, signal }) => {
+    run: async ({ client, output, say, values, signal }) => {
       const query = { actor: textOf(values, 'actor'), action: textOf(values, 'action'), target: textOf(values, 'target'), since: textOf(values, 'since') };
-      const entries = await client.audit(query, { limit: numberOf(values, 'limit', { least: 1, isWhole: true }) ?? 100, signal });
+      const areComplete: boolean[] = [];
+      const entries = await client.audit(query, { limit: numberOf(values, 'limit', { least: 1, isWhole: true }) ?? 100, onPage: ({ isComplete }) => void areComplete.push(isComplete), signal });
+      if (areComplete.includes(false)) say('this is not complete: a part of Redis does not answer, and changes that stand there are missing');
       if (output.form === 'table') await output.list(entries.map(({ actor, target, ...rest }) => ({ ...rest, actor: actor.operator ?? actor.name ?? actor.type, target: target.id })), ['at', 'actor', 'action', 'target', 'reason', 'outcome', 'count']);
       else await output.list(entries, ['id']);
       return EXIT.done;

@@ -13,6 +13,7 @@ import { actorName } from './destinations.js';
 interface Page {
   readonly entries: readonly AuditEntry[];
   readonly next_cursor: string | null;
+  readonly is_complete: boolean;
 }
 
 const kinds = [['', 'everything'], ['task', 'tasks'], ['destination', 'destinations'], ['bulk_action', 'bulk actions'], ['key', 'keys']] as const;
@@ -47,8 +48,9 @@ function Entries({ target, actor, kind }: { readonly target: string; readonly ac
       setFailed(error instanceof ApiFailure ? error : new ApiFailure(0, 'unreachable', String(error)));
     }
   };
-  if (entries.length === 0 && cursor === null) return html`<${Empty} title="Nothing was changed">Every change by a person or a program stands here, with its reason.</${Empty}>`;
-  return html`<div class="scroll"><table class="stacked audit"><thead><tr><th>When</th><th>Who</th><th>What</th><th>On</th><th>Why</th><th>Outcome</th></tr></thead>
+  const missing = pages.some((page) => !page.is_complete) && html`<p class="soft" role="status">A part of Redis does not answer: changes that stand there are missing here.</p>`;
+  if (entries.length === 0 && cursor === null && missing === false) return html`<${Empty} title="Nothing was changed">Every change by a person or a program stands here, with its reason.</${Empty}>`;
+  return html`${missing}<div class="scroll"><table class="stacked audit"><thead><tr><th>When</th><th>Who</th><th>What</th><th>On</th><th>Why</th><th>Outcome</th></tr></thead>
     <tbody>${entries.map(({ id, at, actor: by, action, target: on, reason, count: many, outcome, error_code }) => html`<tr key=${id}><td><${Time} at=${at} /></td><td class="who">${actorName(by)}</td><td class="first line">${words(action.replace('.', ' '))}${many === null || many <= 1 ? '' : html` <span class="soft">${count(many)} tasks</span>`}</td>
       <td class="breakable"><${Target} on=${on} /></td><td>${reason ?? ''}</td><td class="line">${outcome === 'done' ? '' : html`<span class="bad">${error_code === null ? outcome : words(error_code)}</span>`}</td></tr>`)}</tbody></table></div>
     ${failed !== undefined && html`<${Failure} failure=${failed} reload=${loadMore} />`}

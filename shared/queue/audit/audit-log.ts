@@ -6,10 +6,6 @@ import { hashChangedFields, type FieldHashes, type FieldValues } from './field-h
 
 const ID_MARK = 'au_';
 const SALT_BYTES = 32;
-/** An entry has at most some 5 KB, so one reply has at most a megabyte. */
-const READ_AT_ONCE = 200;
-/** One page looks at no more entries than this: some 20 ms of Redis' time, in steps of under 1 ms. */
-const LOOKED_AT_MOST = 5_000;
 
 /** An entry whose end is not written yet. */
 export interface OpenAuditEntry {
@@ -19,22 +15,17 @@ export interface OpenAuditEntry {
   readonly salt: string;
 }
 
-export interface AuditPage {
-  /** The newest first. */
-  readonly entries: readonly AuditEntry[];
-  /** The place to go on from; undefined: nothing is left. */
-  readonly next: string | undefined;
-}
-
 /**
  * Who changed what, for all processes together: the newest 10,000 entries, and of each actor the newest 1,000 whatever the
  * others write (audit-scripts.ts). A change is written in two steps, before and after it, so one that a crash has cut off can be
- * seen. Every method fails when Redis fails.
+ * seen. On a cluster there are several: see AuditLogs. Every method fails when Redis fails.
  */
 export class AuditLog {
+  /** @param saltOfAll of the whole deployment; '' while it is not known. Default: this log has it */
   constructor(
     private readonly client: QueueClient,
     private readonly keys: AuditKeys,
+    private readonly saltOfAll?: () => Promise<string>,
   ) {}
 
   /** To be written before the change: a change whose entry cannot be written must not be made. */
@@ -61,39 +52,34 @@ export class AuditLog {
   }
 
   /**
-   * @param matches which entries are wanted
-   * @param limit   at most so many; a page may be short, or empty, and not the last one
-   * @param range   `before`: the place that the page before has told; `sinceMs`: the oldest entries to look at, ms since the epoch
+   * @param before  the id behind which to go on; undefined: the newest
+   * @param sinceMs the oldest entries to look at, ms since the epoch
+   * @returns at most so many entries, the newest first; none: nothing is left
    */
-  async read(matches: (entry: AuditEntry) => boolean, limit: number, { before, sinceMs }: { readonly before: string | undefined; readonly sinceMs: number | undefined }): Promise<AuditPage> {
+  async readSome(before: string | undefined, sinceMs: number | undefined, count: number): Promise<readonly AuditEntry[]> {
     const { log, beginnings, ends } = this.keys;
     const oldest = sinceMs === undefined ? '-inf' : String(Math.max(0, sinceMs) * 1_000);
-    const entries: AuditEntry[] = [];
-    let next = before === undefined ? undefined : numberOf(before);
-    for (let lookedAt = 0; lookedAt < LOOKED_AT_MOST; lookedAt += READ_AT_ONCE) {
-      const reply: unknown = await this.client.runCommand('krsAuditRead', [log, beginnings, ends, next === undefined ? '+inf' : `(${next}`, oldest, READ_AT_ONCE]);
-      // The script's own answer: see audit-scripts.ts.
-      const found = reply as string[];
-      for (let at = 0; at + 2 < found.length; at += 3) {
-        const [number = '', beginning = '', end = ''] = found.slice(at, at + 3);
-        const entry = decodeEntry(ID_MARK + number, beginning, end);
-        if (matches(entry)) {
-          // Only here it is certain that the page is not the last one.
-          if (entries.length === limit) return { entries, next: entries.at(-1)?.id };
-          entries.push(entry);
-        }
-        next = number;
-      }
-      if (found.length === 0) return { entries, next: undefined };
-    }
-    return { entries, next: next === undefined ? undefined : ID_MARK + next };
+    const reply: unknown = await this.client.runCommand('krsAuditRead', [log, beginnings, ends, before === undefined ? '+inf' : `(${numberOf(before)}`, oldest, count]);
+    // The script's own answer: see audit-scripts.ts.
+    const found = reply as string[];
+    return Array.from({ length: found.length / 3 }, (_, nth) => {
+      const [number = '', beginning = '', end = ''] = found.slice(3 * nth, 3 * nth + 3);
+      return decodeEntry(ID_MARK + number, beginning, end);
+    });
+  }
+
+  /** The secret of its hashes, which is made when there is none. */
+  async salt(): Promise<string> {
+    return String(await this.client.runCommand('krsAuditSalt', [this.keys.log, this.keys.salt, newSalt()]));
   }
 
   async #add(beginning: AuditBeginning, end: AuditEnd | undefined): Promise<OpenAuditEntry> {
-    const reply: unknown = await this.client.runCommand('krsAuditAdd', [...auditKeyList(this.keys), ...addedValues(beginning, end)]);
+    const salt = this.saltOfAll === undefined ? newSalt() : await this.saltOfAll();
+    const reply: unknown = await this.client.runCommand('krsAuditAdd', [...auditKeyList(this.keys), ...addedValues(beginning, end, this.keys, salt)]);
     // The script's own answer: see audit-scripts.ts.
     const [number, kept] = reply as [string, string];
-    return { id: ID_MARK + number, actor: actorName(beginning.actor).name, salt: kept };
+    // While the one of all cannot be read its hashes are like no others, and it is not kept: later ones shall be comparable again.
+    return { id: ID_MARK + number, actor: actorName(beginning.actor).name, salt: kept === '' ? newSalt() : kept };
   }
 }
 
@@ -103,9 +89,13 @@ export function auditKeyList({ log, beginnings, ends, loose, claims, salt, ofAct
 }
 
 /** What addAuditEntry takes behind the keys. */
-export function addedValues(beginning: AuditBeginning, end: AuditEnd | undefined): readonly string[] {
+export function addedValues(beginning: AuditBeginning, end: AuditEnd | undefined, { numbers: { nth, of } }: AuditKeys, salt = newSalt()): readonly string[] {
   const { name, isClaim } = actorName(beginning.actor);
-  return [encodeBeginning(beginning), end === undefined ? '' : encodeEnd(end), name, isClaim ? '1' : '', randomBytes(SALT_BYTES).toString('hex')];
+  return [encodeBeginning(beginning), end === undefined ? '' : encodeEnd(end), name, isClaim ? '1' : '', salt, String(nth), String(of)];
+}
+
+function newSalt(): string {
+  return randomBytes(SALT_BYTES).toString('hex');
 }
 
 /** An entry that a change of a bulk action completes: see BulkActionStore. The count is not known yet. */
@@ -121,6 +111,11 @@ export function hashesFor({ salt }: OpenAuditEntry, before: FieldValues, after: 
 /** `au_1764390000000000` -> true. Another text is the id of no entry. */
 export function isAuditId(text: string): boolean {
   return /^au_[0-9]{1,16}$/.test(text);
+}
+
+/** Ids in their order. It is below 2 ** 53. */
+export function numberIn(id: string): number {
+  return Number(numberOf(id));
 }
 
 /** What Redis knows it by. */

@@ -22,18 +22,20 @@ export const AUDIT_KEYS = 7;
 /**
  * Lua, for a script that makes a change in the slot of the audit and writes its entry in the same step. It needs \`time\` and \`now\`.
  *
- * - \`addAuditEntry(keys, beginning, ending, actor, isClaim, salt)\` writes an entry, and removes those that are neither among the newest of all
- *   nor among the newest of their actor. Texts are JSON, \`ending\` is '' when there is none yet; \`salt\` counts if there is none. It gives {id, salt}.
+ * - \`addAuditEntry(keys, beginning, ending, actor, isClaim, salt, nth, of)\` writes an entry, and removes those that are neither among the newest of
+ *   all nor among the newest of their actor. Texts are JSON, \`ending\` is '' when there is none yet; \`salt\` counts if there is none, and '' is none.
+ *   Ids leave \`nth\` when they are divided by \`of\`: two logs give no number twice. It gives {id, salt}.
  * - \`completeAuditEntry(beginnings, ends, id, ending)\` gives 0 when the entry is gone.
  *
  * \`keys\` are those of AUDIT_KEYS, in that order.
  */
 export const auditLua = `
-local function addAuditEntry(keys, beginning, ending, actor, isClaim, salt)
+local function addAuditEntry(keys, beginning, ending, actor, isClaim, salt, nth, of)
   redis.call('ZREM', keys[1], '')
   local newest = redis.call('ZRANGE', keys[1], 0, 0, 'REV', 'WITHSCORES')[2]
   -- Ids follow the clock, and go on rising when it is set back.
-  local id = string.format('%.0f', math.max(tonumber(time[1]) * 1000000 + tonumber(time[2]), newest and tonumber(newest) + 1 or 0))
+  local number = math.max(tonumber(time[1]) * 1000000 + tonumber(time[2]), newest and tonumber(newest) + 1 or 0)
+  local id = string.format('%.0f', number + math.fmod(nth + of - math.fmod(number, of), of))
   local stamp = '{"at":' .. string.format('%.0f', now) .. ','
   redis.call('ZADD', keys[1], id, id)
   redis.call('HSET', keys[2], id, stamp .. string.sub(beginning, 2))
@@ -57,8 +59,8 @@ local function addAuditEntry(keys, beginning, ending, actor, isClaim, salt)
       redis.call('HDEL', keys[3], old)
     end
   end
-  redis.call('SET', keys[6], salt, 'NX')
-  return {id, redis.call('GET', keys[6])}
+  if salt ~= '' then redis.call('SET', keys[6], salt, 'NX') end
+  return {id, redis.call('GET', keys[6]) or ''}
 end
 local function completeAuditEntry(beginnings, ends, id, ending)
   redis.call('HDEL', ends, id)
@@ -70,11 +72,18 @@ end
 
 /**
  * KEYS those of AUDIT_KEYS. ARGV 1 beginning (JSON), 2 end (JSON, '' = there is none yet), 3 actor, 4 '1' when its name is a claim, 5 salt
- * if there is none.
- * @returns {id, salt}
+ * if there is none ('' = it is not known), 6 and 7 which numbers the log gives.
+ * @returns {id, salt ('' = there is none)}
  */
 const add = `${nowMs}${auditLua}
-return addAuditEntry(KEYS, ARGV[1], ARGV[2], ARGV[3], ARGV[4] == '1', ARGV[5])
+return addAuditEntry(KEYS, ARGV[1], ARGV[2], ARGV[3], ARGV[4] == '1', ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7]))
+`;
+
+/** KEYS 1 log, 2 salt. ARGV 1 salt if there is none. @returns the one that counts */
+const salt = `
+redis.call('ZREM', KEYS[1], '')
+redis.call('SET', KEYS[2], ARGV[1], 'NX')
+return redis.call('GET', KEYS[2])
 `;
 
 /**
@@ -117,4 +126,5 @@ export const auditScripts = {
   krsAuditComplete: { numberOfKeys: 2, lua: complete },
   krsAuditDiscard: { numberOfKeys: 5, lua: discard },
   krsAuditRead: { numberOfKeys: 3, lua: read },
+  krsAuditSalt: { numberOfKeys: 2, lua: salt },
 } as const;

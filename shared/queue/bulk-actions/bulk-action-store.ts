@@ -97,7 +97,7 @@ export class BulkActionStore {
   async change(id: string, { from, to, reason, epoch, digest = '', fields = {}, count, record }: BulkChange): Promise<ChangedBulkAction | undefined> {
     const pairs = Object.entries(fields).flatMap(([name, value]) => [name, value ?? '']);
     const isEnd = to !== 'same' && to !== 'resumed' && hasEnded(to);
-    const values = [`|${from.join('|')}|`, to === 'same' ? '=' : to, reason === undefined ? '' : JSON.stringify(reason), epoch ?? '', count ?? '', isEnd ? '1' : '', ...recordValues(record), digest];
+    const values = [`|${from.join('|')}|`, to === 'same' ? '=' : to, reason === undefined ? '' : JSON.stringify(reason), epoch ?? '', count ?? '', isEnd ? '1' : '', ...this.#recordValues(record), digest];
     const reply: unknown = await this.client.runCommand('krsBulkChange', [this.keys.action(id), ...auditKeyList(this.auditKeys), ...values, ...pairs]);
     // The script's own answer: see bulk-action-scripts.ts.
     const [isChanged, found] = reply as [number, unknown];
@@ -155,13 +155,13 @@ export class BulkActionStore {
     const [granted, waitMs] = reply as [number, number];
     return { granted, waitMs };
   }
-}
 
-/** What krsBulkChange gives to addAuditEntry. */
-function recordValues(record: AuditRecord | undefined): readonly string[] {
-  if (record === undefined) return ['', '', '', '', ''];
-  const { count, errorCode, ...beginning } = record;
-  return addedValues(beginning, { outcome: errorCode === undefined ? 'done' : 'failed', errorCode, action: undefined, count, fields: undefined });
+  /** What krsBulkChange gives to addAuditEntry. */
+  #recordValues(record: AuditRecord | undefined): readonly string[] {
+    if (record === undefined) return ['', '', '', '', '', '', ''];
+    const { count, errorCode, ...beginning } = record;
+    return addedValues(beginning, { outcome: errorCode === undefined ? 'done' : 'failed', errorCode, action: undefined, count, fields: undefined }, this.auditKeys);
+  }
 }
 
 /** @param found fields and values in turn */

@@ -14,7 +14,10 @@ import { SessionStore } from '../access/session-store.js';
 import { RateStore } from '../access/rate-store.js';
 import { CredentialStore } from '../credentials/credential-store.js';
 import { TokenStore } from '../credentials/token-store.js';
-import { AuditLog } from '../audit/audit-log.js';
+import type { AuditEntry } from '../audit/audit-entry.js';
+import type { AuditLog } from '../audit/audit-log.js';
+import { AuditLogs } from '../audit/audit-logs.js';
+import type { AuditPage, AuditRange } from '../audit/read-audit.js';
 import type { Acting } from './act-on-task.js';
 import { askShards, type AskingShards, type ShardAnswers } from './ask-shards.js';
 import { cancelTask, type Cancellation, type Removal } from './cancel-task.js';
@@ -22,7 +25,7 @@ import { editTask, type Edit, type EditedTask } from './edit-task.js';
 import { failedDestinations } from './failed-destinations.js';
 import { FlowStore } from '../flow/flow-store.js';
 import { WaitingLists, type WaitingListDepths } from '../flow/waiting-lists.js';
-import { accessKeys, auditKeys, credentialKeys, FLEET, fleetNeverThere, fleetReplicaMark, flowKeys, shardOf, statsKeys, testSendKeys, type OwnKeys } from '../names.js';
+import { accessKeys, credentialKeys, FLEET, fleetNeverThere, fleetReplicaMark, flowKeys, shardOf, statsKeys, testSendKeys, type OwnKeys } from '../names.js';
 import { ActivityStore } from '../stats/activity-store.js';
 import { FailureStore } from '../stats/failure-store.js';
 import { TestSendStore } from '../test-sends/test-send-store.js';
@@ -66,6 +69,9 @@ export interface PingedWrites {
   /** Whether the store that the service moves away from can be read: nothing new is accepted without it. Left out where there is none. */
   readonly previous?: 'ok' | 'failed' | 'refused';
 }
+
+/** Where a change stands: a task by its id, a queue by its name, or what the whole fleet shares. */
+export type ChangePlace = { readonly task: string } | { readonly queue: string } | 'fleet';
 
 function isOutage(error: unknown): boolean {
   return classifyRedisError(error) === 'unavailable';
@@ -128,6 +134,7 @@ export interface TaskQueueOptions {
 export class TaskQueue {
   readonly #shards: Shards;
   readonly #health: ShardHealth;
+  readonly #audit: AuditLogs;
   readonly #batchers = new Map<Shard, SubmissionBatcher>();
   readonly #errors = new RedisErrors();
   readonly #largeReads = new LargeReads();
@@ -135,6 +142,7 @@ export class TaskQueue {
   constructor(private readonly options: TaskQueueOptions) {
     const { redis, prefix, shards: count, replicated, onMismatch, onWait } = options;
     this.#health = options.health ?? new ShardHealth(isOutage);
+    this.#audit = new AuditLogs({ prefix, isCluster: isCluster(redis), shards: () => this.#shards.all() }, this.#asking);
     this.#shards = new Shards({ redis, prefix, count, scripts: ownScripts, replicated, onRefused: (error) => options.refusals?.refused(error), onMismatch, onWait, onOpen: options.watchesShards === true ? (shards) => this.#watch(shards) : undefined });
   }
 
@@ -146,15 +154,14 @@ export class TaskQueue {
   /**
    * Does what an operator asked for, and resolves or rejects when as many replicas have it as a submission needs. A refusal waits, too: that a
    * task is cancelled already, or a key is gone, is what an earlier call has written, and that one may have found too few replicas.
-   * @param target a task by its id, a queue by its name, or what the whole fleet shares
    * @throws RequestError redis_unavailable: it may be done, and a failover could undo it; what `work` throws
    */
-  async lasting<T>(target: { readonly task: string } | { readonly queue: string } | 'fleet', work: () => Promise<T>): Promise<T> {
+  async lasting<T>(place: ChangePlace, work: () => Promise<T>): Promise<T> {
     const { replicated, redis, prefix } = this.options;
     if (replicated === undefined) return work();
     return this.#speakLong(async () => {
-      const shard = target === 'fleet' ? undefined : 'task' in target ? this.#shardOf(target.task) : this.#shards.all().find(({ queue }) => queue.name === target.queue);
-      if (target !== 'fleet' && shard === undefined) return work();
+      const shard = this.#shardAt(place);
+      if (place !== 'fleet' && shard === undefined) return work();
       const tell = await replicated.after(shard?.keys.replicaMark ?? fleetReplicaMark(prefix, isCluster(redis)), () => answerOf(work), REQUEST_LIMIT_MS);
       return tell();
     });
@@ -258,15 +265,17 @@ export class TaskQueue {
     return new ActivityStore(this.#shards.get(0).client, statsKeys(prefix, isCluster(redis)));
   }
 
-  /** What operators did, for the API. */
-  async withAudit<T>(work: (log: AuditLog) => Promise<T>): Promise<T> {
-    return this.#speakToFleet(() => work(this.auditLog()));
+  /** The log of the audit that has what is changed there: see AuditLogs. An unknown queue has none, so that of the fleet has it. */
+  async withAudit<T>(place: ChangePlace, work: (log: AuditLog) => Promise<T>): Promise<T> {
+    const shard = this.#shardAt(place);
+    if (shard === undefined) return this.#speakToFleet(() => work(this.#audit.ofFleet));
+    this.#mustAnswer(shard.queue.name);
+    return this.#speak(() => work(this.#audit.ofShard(shard)));
   }
 
-  /** @throws RequestError redis_unavailable while Redis has not answered yet */
-  auditLog(): AuditLog {
-    const { redis, prefix } = this.options;
-    return new AuditLog(this.#shards.get(0).client, auditKeys(prefix, isCluster(redis)));
+  /** What operators did, of all logs together that answer. As readAudit, but @throws RequestError redis_unavailable, redis_refused when none does */
+  async readAudit(matches: (entry: AuditEntry) => boolean, limit: number, range: AuditRange): Promise<AuditPage> {
+    return this.#speakLong(() => this.#audit.read(matches, limit, range));
   }
 
   /** The access keys, for the API. */
@@ -497,6 +506,12 @@ export class TaskQueue {
     const shard = this.#shards.get(shardOf(taskId, this.options.shards));
     this.#mustAnswer(shard.queue.name);
     return shard;
+  }
+
+  /** undefined: what the whole fleet shares, or an unknown queue. @throws as #shardOf */
+  #shardAt(place: ChangePlace): Shard | undefined {
+    if (place === 'fleet') return undefined;
+    return 'task' in place ? this.#shardOf(place.task) : this.#shards.all().find(({ queue }) => queue.name === place.queue);
   }
 
   #watch(shards: readonly Shard[]): void {

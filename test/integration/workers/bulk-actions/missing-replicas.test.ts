@@ -35,7 +35,7 @@ describe('bulk actions that wait for replicas', function () {
     const queue = new TaskQueue({ redis, replicated, prefix, shards: SHARDS, deadAttempts: 10, clock: Date.now });
     closers.push(() => redis.disconnect(), () => queue.close(), () => replicated.close());
     await queue.ready();
-    return openBulkActions(await queue.shards(), { actions: bulkKeys(prefix, false), audit: auditKeys(prefix, false) }, 1_000);
+    return openBulkActions(await queue.shards(), { actions: bulkKeys(prefix, false), audit: auditKeys(prefix, false, 1) }, 1_000);
   }
 
   const failureOf = (work: Promise<unknown>): Promise<unknown> => work.then(() => undefined, (error: unknown) => error);

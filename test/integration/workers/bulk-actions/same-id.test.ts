@@ -20,7 +20,7 @@ describe('a bulk action with the id of one that was refused', () => {
 
   beforeEach(async () => {
     service = await InProcessService.ready();
-    actions = openBulkActions(await service.queue.shards(), { actions: bulkKeys(service.prefix, false), audit: auditKeys(service.prefix, false) }, 10_000);
+    actions = openBulkActions(await service.queue.shards(), { actions: bulkKeys(service.prefix, false), audit: auditKeys(service.prefix, false, 1) }, 10_000);
     [shard] = actions.shards as readonly [BulkShard];
   });
   afterEach(() => service.close());

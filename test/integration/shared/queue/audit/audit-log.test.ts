@@ -23,7 +23,7 @@ describe('AuditLog', () => {
 
   beforeEach(async () => {
     service = await InProcessService.ready();
-    audit = service.queue.auditLog();
+    audit = await service.queue.withAudit('fleet', async (log) => log);
   });
   afterEach(() => service.close());
 
@@ -37,7 +37,7 @@ describe('AuditLog', () => {
   async function everything(matches: (entry: AuditEntry) => boolean = () => true, limit = 1_000): Promise<AuditEntry[]> {
     const found: AuditEntry[] = [];
     for (let before: string | undefined; ;) {
-      const { entries, next } = await audit.read(matches, limit, { before, sinceMs: undefined });
+      const { entries, next } = await service.queue.readAudit(matches, limit, { before, sinceMs: undefined });
       found.push(...entries);
       if (next === undefined) return found;
       before = next;
@@ -75,7 +75,7 @@ describe('AuditLog', () => {
   it('has no further page behind the last entry that is wanted', async () => {
     await recordMany(10, by('Anna'));
     await recordMany(1_000, by('Bob'));
-    const page = await audit.read(({ actor }) => actor.operator === 'Anna', 10, ALL);
+    const page = await service.queue.readAudit(({ actor }) => actor.operator === 'Anna', 10, ALL);
     expect([page.entries.length, page.next]).to.deep.equal([10, undefined]);
   });
 
@@ -83,8 +83,8 @@ describe('AuditLog', () => {
     await recordMany(5, by('Anna'));
     const [newest] = await everything();
     const later = (newest?.at ?? 0) + 60_000;
-    expect((await audit.read(() => true, 10, { before: undefined, sinceMs: later })).entries).to.deep.equal([]);
-    expect((await audit.read(() => true, 10, { before: undefined, sinceMs: later - 120_000 })).entries).to.have.lengthOf(5);
+    expect((await service.queue.readAudit(() => true, 10, { before: undefined, sinceMs: later })).entries).to.deep.equal([]);
+    expect((await service.queue.readAudit(() => true, 10, { before: undefined, sinceMs: later - 120_000 })).entries).to.have.lengthOf(5);
   });
 
   it('keeps the newest 10,000, and the newest 1,000 of each actor whatever another writes', async () => {
@@ -96,8 +96,8 @@ describe('AuditLog', () => {
     expect(kept.slice(0, 10_000).every(({ actor }) => actor.operator === 'Bob'), 'the newest 10,000').to.equal(true);
     expect([of('bobs').length, of('annas').length, of('keys').length]).to.deep.equal([10_000, 1_000, 3]);
     expect(of('annas').at(-1), 'the newest of Anna').to.equal('annas-200');
-    expect(await service.redis.hlen(auditKeys(service.prefix, false).beginnings)).to.equal(11_003);
-    expect(await service.redis.hlen(auditKeys(service.prefix, false).ends)).to.equal(11_003);
+    expect(await service.redis.hlen(auditKeys(service.prefix, false, 1).beginnings)).to.equal(11_003);
+    expect(await service.redis.hlen(auditKeys(service.prefix, false, 1).ends)).to.equal(11_003);
   });
 
   it('gives no more than fifty claimed names a place of their own', async () => {
@@ -114,10 +114,10 @@ describe('AuditLog', () => {
     const inFull = await InProcessService.ready({ redis: full.address });
     try {
       await inFull.redis.config('SET', 'maxmemory', '1', 'maxmemory-policy', 'noeviction');
-      const log = inFull.queue.auditLog();
+      const log = await inFull.queue.withAudit('fleet', async (ofFleet) => ofFleet);
       const open = await log.begin(cancelOf('a'));
       await log.complete(open, { outcome: 'done', errorCode: undefined, action: undefined, count: 1, fields: undefined });
-      const { entries } = await log.read(() => true, 1, ALL);
+      const { entries } = await inFull.queue.readAudit(() => true, 1, ALL);
       expect(entries[0]?.end?.outcome).to.equal('done');
     } finally {
       await inFull.redis.config('SET', 'maxmemory', '0');
