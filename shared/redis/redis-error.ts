@@ -96,9 +96,11 @@ function textOf({ message }: Error): string {
  */
 export function classifyRedisError(error: unknown, readOnlyForMs = 0): RedisErrorClass {
   if (!(error instanceof Error)) return 'bug';
+  // Ours: what Redis has refused before, see redis-access.ts.
+  if (error.name === 'RedisRefusedError') return 'refused';
   const reply = redisErrorCode(error);
   if (reply === undefined) return isOfConnection(error) ? 'unavailable' : 'bug';
-  if (reply === 'EXECABORT') {
+  if (isOfTransaction(error)) {
     const classes = partsOf(error).map((part) => classifyRedisError(part, readOnlyForMs));
     return WORST_FIRST.find((each) => classes.includes(each)) ?? 'bug';
   }
@@ -113,15 +115,30 @@ export function classifyRedisError(error: unknown, readOnlyForMs = 0): RedisErro
  */
 export function redisErrorCause(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const [part] = redisErrorCode(error) === 'EXECABORT' ? partsOf(error) : [];
+  const [part] = isOfTransaction(error) ? partsOf(error) : [];
   // The name of a script is a hash, which does not help a reader.
   return textOf(part ?? error).replace(/ script: [0-9a-f]{40}, on @user_script:\d+\.?$/, '');
 }
 
-function partsOf(error: Error): Error[] {
+/**
+ * The answer to an EXEC tells only that something before it went wrong. Where MULTI itself was refused, Redis has no code of its own for
+ * that: what stood behind it ran by itself.
+ */
+function isOfTransaction(error: Error): boolean {
+  const code = redisErrorCode(error);
+  return code === 'EXECABORT' || (code === 'ERR' && error.message === 'ERR EXEC without MULTI');
+}
+
+/** What EXEC itself was refused with stands behind this: `EXECABORT Transaction discarded because of: NOPERM ...`. */
+const OF_EXEC = /^EXECABORT Transaction discarded because of: (?=[A-Z]+ )/;
+
+/** The refusals of a MULTI, one by one. */
+export function partsOf(error: Error): Error[] {
   // ioredis puts it there, for each command of the MULTI that was refused.
-  const parts: unknown = 'previousErrors' in error ? error.previousErrors : [];
-  return Array.isArray(parts) ? parts.filter((part) => part instanceof Error) : [];
+  const previous: unknown = 'previousErrors' in error ? error.previousErrors : [];
+  const parts = Array.isArray(previous) ? previous.filter((part) => part instanceof Error) : [];
+  const ofExec = error.message.replace(OF_EXEC, '');
+  return ofExec === error.message ? parts : [...parts, Object.assign(new Error(ofExec), { name: 'ReplyError' })];
 }
 
 function isOfConnection(error: Error): boolean {
@@ -151,7 +168,7 @@ export class RedisErrors {
   }
 }
 
-function isReadOnly(error: unknown): boolean {
-  const code = redisErrorCode(error);
-  return code === 'READONLY' || (code === 'EXECABORT' && error instanceof Error && partsOf(error).some(isReadOnly));
+/** A replica has refused a write. */
+export function isReadOnly(error: unknown): boolean {
+  return redisErrorCode(error) === 'READONLY' || (error instanceof Error && isOfTransaction(error) && partsOf(error).some(isReadOnly));
 }
