@@ -74,6 +74,7 @@ const codeOfTlsFault = {
   expired: 'tls_expired',
   wrong_name: 'tls_wrong_name',
   client_refused: 'tls_client_refused',
+  no_common: 'tls_failed',
   not_spoken: 'tls_not_spoken',
   other: 'tls_failed',
 } as const satisfies Record<TlsFault, DeliveryErrorCode>;

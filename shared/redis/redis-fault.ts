@@ -66,6 +66,8 @@ function wordsOf(fault: TlsFault, role: RedisRole): string {
       return 'has a certificate for other names, use one that stands in it, or set REDIS_TLS_SERVERNAME';
     case 'client_refused':
       return 'refuses our certificate, or asks for one, check REDIS_TLS_CERT_FILE and REDIS_TLS_KEY_FILE';
+    case 'no_common':
+      return 'has no version or cipher of TLS in common with us, or asks for a certificate of ours: check its tls-protocols and tls-ciphers, REDIS_TLS_CERT_FILE and REDIS_TLS_KEY_FILE';
     case 'not_spoken':
       return `does not speak TLS on this port, and ${variables[role].tls} is true`;
     case 'other':

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { connect, type ConnectionOptions } from 'node:tls';
-import { tlsFaultOf } from './tls-fault.js';
+import { alertOf, tlsFaultOf } from './tls-fault.js';
 
 /** Names of protocols that do not exist, as long as a handshake may have them: 255 names of 255 characters, each behind its length. */
 const PADDING = Buffer.concat(Array.from({ length: 255 }, () => Buffer.from(`\xff${'x'.repeat(255)}`, 'latin1')));
@@ -40,7 +40,7 @@ function answerTo(hello: ConnectionOptions, limitMs: number): Promise<boolean | 
     socket.on('error', (error: NodeJS.ErrnoException) => {
       if (tlsFaultOf(error.code) === 'not_spoken') end(false);
       // An alert comes from there. All other errors may be of our own making.
-      else end(error.code?.includes('_ALERT_') === true ? true : undefined);
+      else end(alertOf(error.code) !== undefined ? true : undefined);
     });
   });
 }

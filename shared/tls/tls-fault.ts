@@ -7,10 +7,11 @@
  * | `expired` | its certificate has expired, or is not valid yet |
  * | `wrong_name` | its certificate is for other names than the one that was connected to |
  * | `client_refused` | it does not take our certificate, or asks for one and we have none |
+ * | `no_common` | it and we have no version or cipher in common. Up to TLS 1.2 it may also ask for a certificate that we have not: both are the alert `handshake failure` |
  * | `not_spoken` | it does not speak TLS: a plain port |
- * | `other` | everything else, such as no common version |
+ * | `other` | everything else, such as an error inside of it |
  */
-export type TlsFault = 'untrusted' | 'expired' | 'wrong_name' | 'client_refused' | 'not_spoken' | 'other';
+export type TlsFault = 'untrusted' | 'expired' | 'wrong_name' | 'client_refused' | 'no_common' | 'not_spoken' | 'other';
 
 const faultOfCode: ReadonlyMap<string, TlsFault> = new Map([
   ['CERT_HAS_EXPIRED', 'expired'],
@@ -30,20 +31,49 @@ const faultOfCode: ReadonlyMap<string, TlsFault> = new Map([
   ['INVALID_CA', 'untrusted'],
   ['INVALID_PURPOSE', 'untrusted'],
   ['PATH_LENGTH_EXCEEDED', 'untrusted'],
+  // Found by our side in the answer. OpenSSL has no alert for them to read.
+  ['ERR_SSL_NO_PROTOCOLS_AVAILABLE', 'no_common'],
+  ['ERR_SSL_UNSUPPORTED_PROTOCOL', 'no_common'],
+  ['ERR_SSL_VERSION_TOO_LOW', 'no_common'],
+  ['ERR_SSL_NO_CIPHERS_AVAILABLE', 'no_common'],
   // The bytes that came back are no record of TLS.
   ['ERR_SSL_WRONG_VERSION_NUMBER', 'not_spoken'],
   ['ERR_SSL_PACKET_LENGTH_TOO_LONG', 'not_spoken'],
   ['EPROTO', 'other'],
 ]);
 
-/** Alerts of the other side about our certificate. What stands before them differs between versions of OpenSSL. */
-const CLIENT_REFUSED = /_ALERT_(ACCESS_DENIED|BAD_CERTIFICATE|CERTIFICATE_(EXPIRED|REQUIRED|REVOKED|UNKNOWN)|NO_CERTIFICATE|UNKNOWN_CA|UNSUPPORTED_CERTIFICATE)$/;
+/**
+ * What an alert of the other side is about, by its name: of RFC 8446 section 6.2, RFC 6066 and older versions. All others, such as
+ * `internal error`, say nothing that settings could change.
+ *
+ * | alert | sent by a server |
+ * |---|---|
+ * | `decrypt error` | for a certificate that bears the name of its authority, and the signature of another key: an authority made anew |
+ * | `handshake failure` | without a common cipher, and up to TLS 1.2 without a certificate of ours. So is `insufficient security` |
+ * | `unrecognized name` | that has no certificate for the name that it was asked for (SNI) |
+ */
+const faultOfAlert: ReadonlyMap<string, TlsFault> = new Map([
+  ...['ACCESS_DENIED', 'BAD_CERTIFICATE', 'BAD_CERTIFICATE_HASH_VALUE', 'BAD_CERTIFICATE_STATUS_RESPONSE', 'CERTIFICATE_EXPIRED', 'CERTIFICATE_REQUIRED', 'CERTIFICATE_REVOKED', 'CERTIFICATE_UNKNOWN', 'CERTIFICATE_UNOBTAINABLE', 'DECRYPT_ERROR', 'NO_CERTIFICATE', 'UNKNOWN_CA', 'UNSUPPORTED_CERTIFICATE'].map((alert) => [alert, 'client_refused'] as const),
+  ...['EXPORT_RESTRICTION', 'HANDSHAKE_FAILURE', 'INAPPROPRIATE_FALLBACK', 'INSUFFICIENT_SECURITY', 'PROTOCOL_VERSION'].map((alert) => [alert, 'no_common'] as const),
+  ['UNRECOGNIZED_NAME', 'wrong_name'],
+]);
+
+/** `ERR_SSL_TLSV1_ALERT_UNKNOWN_CA`, `ERR_SSL_SSL/TLS_ALERT_BAD_CERTIFICATE`: what stands before the alert differs between versions of OpenSSL. */
+const ALERT = /_ALERT_(.+)$/;
+/** Alerts of extensions are named without the word. Without the first digit `TLSV1_` begins errors of our own side, too. */
+const ALERT_OF_EXTENSION = /_TLSV1_(UNSUPPORTED_EXTENSION|CERTIFICATE_UNOBTAINABLE|UNRECOGNIZED_NAME|BAD_CERTIFICATE_STATUS_RESPONSE|BAD_CERTIFICATE_HASH_VALUE)$/;
 const OF_TLS = /^ERR_(OSSL|SSL|TLS)_/;
+
+/** @param code of an error of Node. @returns the alert of the other side: `UNKNOWN_CA`; undefined: it has sent none */
+export function alertOf(code: string | undefined): string | undefined {
+  return code === undefined ? undefined : (ALERT.exec(code) ?? ALERT_OF_EXTENSION.exec(code))?.[1];
+}
 
 /** @param code of an error of Node or OpenSSL. @returns undefined: it is no fault of TLS */
 export function tlsFaultOf(code: string | undefined): TlsFault | undefined {
   if (code === undefined) return undefined;
-  if (CLIENT_REFUSED.test(code)) return 'client_refused';
+  const alert = alertOf(code);
+  if (alert !== undefined) return faultOfAlert.get(alert) ?? 'other';
   return faultOfCode.get(code) ?? (OF_TLS.test(code) ? 'other' : undefined);
 }
 

@@ -18,7 +18,11 @@ describe('redisFaultOf', () => {
     [coded('ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED'), 'redis', false, 'refuses our certificate, or asks for one, '],
     [coded('ERR_SSL_WRONG_VERSION_NUMBER'), 'sentinel', false, 'does not speak TLS on this port, and REDIS_SENTINEL_TLS is true: '],
     [coded('CERT_HAS_EXPIRED'), 'redis', true, 'has a certificate that is not valid now: '],
-    [coded('ERR_SSL_NO_PROTOCOLS_AVAILABLE'), 'redis', true, 'fails in the TLS handshake: '],
+    [coded('ERR_SSL_TLSV1_ALERT_DECRYPT_ERROR'), 'sentinel', false, 'refuses our certificate, or asks for one, check REDIS_TLS_CERT_FILE and REDIS_TLS_KEY_FILE: '],
+    [coded('ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE'), 'redis', false, 'has no version or cipher of TLS in common with us, or asks for a certificate of ours: check its tls-protocols and tls-ciphers, REDIS_TLS_CERT_FILE and REDIS_TLS_KEY_FILE: '],
+    [coded('ERR_SSL_NO_PROTOCOLS_AVAILABLE'), 'redis', false, 'has no version or cipher of TLS in common with us, '],
+    [coded('ERR_SSL_TLSV1_UNRECOGNIZED_NAME'), 'redis', false, 'has a certificate for other names, '],
+    [coded('ERR_SSL_TLSV1_ALERT_INTERNAL_ERROR'), 'redis', true, 'fails in the TLS handshake: '],
   ];
   for (const [error, role, canHeal, text] of table) {
     it(`says of ${error.message} of a ${role}: ${text}`, () => {
