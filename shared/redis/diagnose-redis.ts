@@ -1,6 +1,7 @@
 import { Redis, type RedisOptions } from 'ioredis';
 import type { RedisConfig } from '../config/load.js';
 import type { HostPort } from '../config/schema.js';
+import { handshakeError } from '../tls/handshake-error.js';
 import { speaksTls } from '../tls/speaks-tls.js';
 import { TlsClient } from '../tls/tls-client.js';
 import { faultOfPort, redisFaultOf, refused, type RedisFault, type RedisRole } from './redis-fault.js';
@@ -47,19 +48,23 @@ export async function diagnoseRedis(config: RedisConfig): Promise<Diagnosis> {
     }
     case 'cluster': {
       if (tls !== undefined) rememberAnnouncedNames();
-      const found = await Promise.all(config.nodes.map((address) => node(address, askForMasters)));
-      const [masters = []] = found.flatMap((finding) => (finding.kind === 'well' ? [finding.answer] : []));
-      const ofMasters = await Promise.all(masters.slice(0, MOST_NODES).map((address) => node(address, ping, announcedName(nodeName(address)))));
-      return conclude([found.filter((finding) => !ofMasters.some((master) => isSameServer(master, finding))), ofMasters]);
+      const found = await Promise.all(config.nodes.map((address) => node(address, askForNodes)));
+      const [named = []] = found.flatMap((finding) => (finding.kind === 'well' ? [finding.answer] : []));
+      const ofNamed = await Promise.all(named.slice(0, MOST_NODES).map((address) => node(address, ping, announcedName(nodeName(address)))));
+      return conclude([found.filter((finding) => !ofNamed.some((other) => isSameServer(other, finding))), ofNamed]);
     }
   }
 }
 
-/** @param stages servers that stand for each other: sentinels, masters. Hopeless is what no server of a stage lets through */
+/** @param stages servers that stand for each other: sentinels, nodes. Hopeless is what no server of a stage lets through */
 function conclude(stages: readonly (readonly Finding<unknown>[])[]): Diagnosis {
   const faults = stages.flat().flatMap((finding) => (finding.kind === 'fault' ? [[finding.name, finding.fault] as const] : []));
-  const isHopeless = stages.some((stage) => stage.length > 0 && stage.every((finding) => finding.kind === 'fault' && !finding.fault.canHeal));
-  return { faults: new Map(faults), isHopeless };
+  return { faults: new Map(faults), isHopeless: stages.some(keepsOut) };
+}
+
+/** Whether waiting is of no use. One node that lets us in is enough to wait: certificates and settings are changed node by node. */
+function keepsOut(stage: readonly Finding<unknown>[]): boolean {
+  return stage.length > 0 && stage.every((finding) => finding.kind === 'fault' && !finding.fault.canHeal);
 }
 
 /** A cluster may name a node by its address, and we by a name. */
@@ -88,12 +93,19 @@ async function askServer<T>(role: RedisRole, options: RedisOptions, address: Hos
     return { name, kind: 'well', answer: await ask(redis) };
   } catch (thrown) {
     if (thrown instanceof Unfit) return { name, kind: 'fault', fault: thrown.fault };
-    const fault = redisFaultOf(first ?? thrown, role) ?? redisFaultOf(thrown, role);
-    const ofPort = fault ?? faultOfPort(await speaksTls(address, LIMIT_MS), options.tls !== undefined, role);
-    return ofPort === undefined ? { name, kind: 'away' } : { name, kind: 'fault', fault: ofPort };
+    const fault = redisFaultOf(first ?? thrown, role) ?? redisFaultOf(thrown, role) ?? (await faultAtPort(role, options, address));
+    return fault === undefined ? { name, kind: 'away' } : { name, kind: 'fault', fault };
   } finally {
     redis.disconnect();
   }
+}
+
+/** What two connections without ioredis tell. It writes as soon as it may, and so may miss why a server ends a connection. */
+async function faultAtPort(role: RedisRole, { tls }: RedisOptions, address: HostPort): Promise<RedisFault | undefined> {
+  // Our own files may be of no use just now.
+  const refusal = async (): Promise<Error | undefined> => (tls === undefined ? undefined : handshakeError({ ...tls, ...address }, LIMIT_MS));
+  const [error, speaks] = await Promise.all([refusal().catch(() => undefined), speaksTls(address, LIMIT_MS)]);
+  return redisFaultOf(error, role) ?? faultOfPort(speaks, tls !== undefined, role);
 }
 
 /** The server is well, and not the one that is meant. */
@@ -122,7 +134,8 @@ async function askForMaster(sentinel: Redis, masterName: string): Promise<HostPo
   return { host: String(answer[0]), port: Number(answer[1]) };
 }
 
-async function askForMasters(redis: Redis): Promise<HostPort[]> {
+/** @returns all nodes with slots, and their replicas, as the cluster names them */
+async function askForNodes(redis: Redis): Promise<HostPort[]> {
   // It is asked before: what a server without cluster support, or a sentinel, answers to CLUSTER has no code of its own.
   const info = await redis.info('cluster');
   if (/^cluster_enabled:0/m.test(info)) throw new Unfit(NO_CLUSTER);
@@ -130,14 +143,15 @@ async function askForMasters(redis: Redis): Promise<HostPort[]> {
   const ranges: unknown = await redis.cluster('SLOTS');
   // A client of the cluster asks for it before it is ready, and connects again when that is not allowed.
   await redis.cluster('INFO');
-  const masters = new Map<string, HostPort>();
-  for (const range of Array.isArray(ranges) ? (ranges as unknown[]) : []) {
-    const master: unknown = Array.isArray(range) ? range[2] : undefined;
-    if (!Array.isArray(master) || typeof master[0] !== 'string' || master[0] === '') continue;
-    const address = { host: master[0], port: Number(master[1]) };
-    masters.set(nodeName(address), address);
+  const rows = (Array.isArray(ranges) ? (ranges as unknown[]) : []).map((range): unknown[] => (Array.isArray(range) ? range.slice(2) : []));
+  // The master of each range stands first. It is named first, because only so many nodes are looked at.
+  const named = new Map<string, HostPort>();
+  for (const node of [...rows.map(([master]) => master), ...rows.flat()]) {
+    if (!Array.isArray(node) || typeof node[0] !== 'string' || node[0] === '') continue;
+    const address = { host: node[0], port: Number(node[1]) };
+    named.set(nodeName(address), address);
   }
-  return [...masters.values()];
+  return [...named.values()];
 }
 
 function loginOf({ username, password }: RedisConfig): { username?: string; password?: string } {

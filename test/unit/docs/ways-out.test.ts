@@ -30,7 +30,8 @@ const waysOut: Readonly<Record<string, readonly string[]>> = {
   'shared/redis/redis-connection.ts': ['Redis', 'Redis', 'Cluster'],
   'shared/redis/sentinel-failovers.ts': ['Redis'],
   'shared/redis/diagnose-redis.ts': ['Redis'],
-  // To a Redis that refuses us: does it speak TLS?
+  // To a Redis that refuses us: does it speak TLS, and why does it end the handshake?
+  'shared/tls/handshake-error.ts': ['connect'],
   'shared/tls/speaks-tls.ts': ['connect'],
 };
 
