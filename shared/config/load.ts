@@ -9,6 +9,7 @@ import type { Jitter } from '../domain/task/retry-policy.js';
 import { colourChoice, type ColourChoice } from './colour-choice.js';
 import type { TlsFiles } from '../tls/tls-files.js';
 import type { ProxyAddress } from './proxy-address.js';
+import { settingsOfOtherModes } from './redis-mode.js';
 import { readSecret } from './secret-file.js';
 import { checkedTlsFiles } from './tls-settings.js';
 import { unknownVariables } from './unknown-variables.js';
@@ -180,6 +181,8 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>> = p
   const faults: string[] = [];
   const values = readAll(env, faults);
   const redis = redisConfig(values, faults);
+  const ofOtherModes = settingsOfOtherModes(values);
+  faults.push(...ofOtherModes.faults);
   const previousRedis = previousRedisConfig(values, redis, faults);
   const kafka = kafkaConfig(values, faults);
   if (faults.length > 0 || redis === undefined) throw new ConfigError(faults, misspelt(env), values.ENVIRONMENT);
@@ -245,7 +248,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>> = p
       deliveredMax: required(values.DELIVERED_MAX),
       deadLetterMs: required(values.DEAD_LETTER_RETENTION),
     },
-    warnings: [...misspelt(env), ...tracingWarnings(values), ...warnings(values, environment)],
+    warnings: [...misspelt(env), ...ofOtherModes.warnings, ...tracingWarnings(values), ...warnings(values, environment)],
   };
   return deepFreeze(config);
 }

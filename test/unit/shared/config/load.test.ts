@@ -244,6 +244,36 @@ describe('loadConfig', () => {
     ]);
   });
 
+  it('takes no other Redis than the one whose addresses are set, where REDIS_MODE was forgotten', () => {
+    const unread = 'is set, and nothing reads it with REDIS_MODE=standalone';
+    expect(faultsOf({ REDIS_CLUSTER_ADDRS: 'a:1,b:1' })).to.deep.equal([`REDIS_CLUSTER_ADDRS: ${unread}: set REDIS_MODE=cluster, or REDIS_ADDR if one Redis is meant`]);
+    expect(faultsOf({ REDIS_MODE: 'standalone', REDIS_SENTINEL_ADDRS: 'a' })).to.deep.equal([`REDIS_SENTINEL_ADDRS: ${unread}: set REDIS_MODE=sentinel, or REDIS_ADDR if one Redis is meant`]);
+    expect(faultsOf({ REDIS_SENTINEL_ADDRS: 'a', REDIS_MASTER_NAME: 'm', REDIS_ADDR: '' })).to.deep.equal([
+      'REDIS_SENTINEL_ADDRS, REDIS_MASTER_NAME: are set, and nothing reads them with REDIS_MODE=standalone: set REDIS_MODE=sentinel, or REDIS_ADDR if one Redis is meant',
+    ]);
+  });
+
+  it('warns of what is set for another mode, and goes by the one in force', () => {
+    const warningsOf = (env: Record<string, string>): readonly string[] => loadConfig(env).warnings;
+    const sentinel = { REDIS_SENTINEL_ADDRS: 's', REDIS_MASTER_NAME: 'm' };
+    expect(warningsOf({ REDIS_ADDR: 'a', REDIS_CLUSTER_ADDRS: 'b' })).to.deep.equal(['REDIS_CLUSTER_ADDRS: is set, and nothing reads it with REDIS_MODE=standalone: set REDIS_MODE=cluster, or take it away']);
+    expect(warningsOf({ REDIS_SENTINEL_TLS: 'true' })).to.deep.equal(['REDIS_SENTINEL_TLS: is set, and nothing reads it with REDIS_MODE=standalone: set REDIS_MODE=sentinel, or take it away']);
+    expect(warningsOf({ REDIS_MODE: 'cluster', REDIS_CLUSTER_ADDRS: 'c', REDIS_ADDR: 'a', ...sentinel })).to.deep.equal([
+      'REDIS_ADDR: is set, and nothing reads it with REDIS_MODE=cluster: set REDIS_MODE=standalone, or take it away',
+      'REDIS_SENTINEL_ADDRS, REDIS_MASTER_NAME: are set, and nothing reads them with REDIS_MODE=cluster: set REDIS_MODE=sentinel, or take them away',
+    ]);
+    for (const env of [{ REDIS_MODE: 'sentinel', REDIS_SENTINEL_PASSWORD: 'p', REDIS_SENTINEL_TLS: 'true', ...sentinel }, { REDIS_ADDR: 'a', REDIS_SENTINEL_TLS: 'false' }, { REDIS_MODE: 'cluster', REDIS_CLUSTER_ADDRS: 'c' }]) {
+      expect(warningsOf(env), JSON.stringify(env)).to.deep.equal([]);
+    }
+    expect(loadConfig({ REDIS_ADDR: 'a:1', ...sentinel }).redis).to.deep.include({ mode: 'standalone', address: { host: 'a', port: 1 } });
+  });
+
+  it('says at start what to set in place of REDIS_URL, and shows none of it', () => {
+    expect(loadConfig({ REDIS_URL: 'rediss://:hunter2@redis.example:6380' }).warnings).to.deep.equal([
+      'REDIS_URL is set, and nothing reads it: REDIS_ADDR=host:port, with REDIS_USERNAME, REDIS_PASSWORD, REDIS_DB and REDIS_TLS=true for rediss://, is probably meant',
+    ]);
+  });
+
   it('reads Sentinel and Cluster, which has 16 shards', () => {
     const sentinel = loadConfig({ REDIS_MODE: 'sentinel', REDIS_MASTER_NAME: 'm', REDIS_SENTINEL_ADDRS: 's', REDIS_DB: '2' });
     expect(sentinel.redis).to.deep.include({ mode: 'sentinel', masterName: 'm', sentinels: [{ host: 's', port: 26379 }], db: 2 });

@@ -51,10 +51,36 @@ describe('unknownVariables', () => {
     for (const name of standard) expect(nearestOf(name), name).to.equal(undefined);
   });
 
+  describe('and the words of others for the servers of a process', () => {
+    const words: readonly (readonly [name: string, value: string, meant: string])[] = [
+      ['REDIS_URL', 'rediss://:secret@redis.example:6380/1', 'REDIS_ADDR=host:port, with REDIS_USERNAME, REDIS_PASSWORD, REDIS_DB and REDIS_TLS=true for rediss://,'],
+      ['redis_uri', 'redis://redis.example', 'REDIS_ADDR=host:port, with REDIS_USERNAME, REDIS_PASSWORD, REDIS_DB and REDIS_TLS=true for rediss://,'],
+      ['REDIS_HOST', 'redis.example', 'REDIS_ADDR=host:port'],
+      ['REDIS_PORT', '6380', 'REDIS_ADDR=host:port'],
+      ['REDIS_CLUSTER_NODES', 'a:1,b:2', 'REDIS_MODE=cluster with REDIS_CLUSTER_ADDRS=host:port,host:port'],
+      ['REDIS_SENTINELS', 'a:1,b:2', 'REDIS_MODE=sentinel with REDIS_SENTINEL_ADDRS=host:port,host:port and REDIS_MASTER_NAME'],
+      ['KAFKA_BOOTSTRAP_SERVERS', 'a:1', 'KAFKA_BROKERS=host:port,host:port'],
+    ];
+    for (const [name, value, meant] of words) {
+      it(`takes ${name} for ${meant}`, () => {
+        expect(nearestOf(name, value)).to.equal(meant);
+      });
+    }
+
+    it('says nothing where one of ours names the server', () => {
+      for (const [name, value] of words) {
+        for (const ours of name.startsWith('KAFKA') ? ['KAFKA_BROKERS'] : ['REDIS_ADDR', 'REDIS_SENTINEL_ADDRS', 'REDIS_CLUSTER_ADDRS']) {
+          expect(unknownVariables({ [name]: value, [ours]: 'a:1' }, known), `${name}, ${ours}`).to.deep.equal([]);
+          expect(unknownVariables({ [name]: value, [ours]: '' }, known), `${name}, no ${ours}`).to.have.lengthOf(1);
+        }
+      }
+    });
+  });
+
   const foreign: readonly (readonly [name: string, value?: string])[] = [
     ...['PATH', 'HOME', 'HOSTNAME', 'SHELL', 'TERM', 'LANG', 'LC_ALL', 'PWD', 'OLDPWD', 'USER', 'LOGNAME', 'SHLVL', 'TMPDIR', 'EDITOR', 'PORT', 'HOST', 'TZ', '_'],
     ...['NODE_ENV', 'NODE_OPTIONS', 'NODE_PATH', 'npm_lifecycle_event', 'npm_config_user_agent', 'npm_package_name', 'NPM_TOKEN', 'CI', 'DEBUG', 'FORCE_COLOR', 'NO_COLOR', 'COLORTERM'],
-    ...['HTTP_PROXY', 'http_proxy', 'HTTPS_PROXY', 'NO_PROXY', 'ALL_PROXY', 'REDIS_URL', 'REDIS_HOST', 'REDIS_URI', 'REDIS_TTL', 'KAFKA_OPTS', 'KAFKA_HOME', 'KAFKA_HEAP_OPTS', 'JAVA_HOME'],
+    ...['HTTP_PROXY', 'http_proxy', 'HTTPS_PROXY', 'NO_PROXY', 'ALL_PROXY', 'REDIS_TTL', 'KAFKA_OPTS', 'KAFKA_HOME', 'KAFKA_HEAP_OPTS', 'JAVA_HOME'],
     ...['KUBERNETES_SERVICE_HOST', 'KUBERNETES_PORT', 'KUBERNETES_PORT_443_TCP_ADDR', 'OTEL_SERVICE_NAME', 'OTEL_EXPORTER_OTLP_ENDPOINT', 'AWS_REGION', 'DATABASE_URL', 'GITHUB_TOKEN'],
     ...['REDIS_SERVICE_HOST', 'REDIS_SERVICE_PORT', 'REDIS_SERVICE_PORT_REDIS', 'REDIS_PORT_6379_TCP', 'REDIS_PORT_6379_TCP_PROTO', 'WORKERS_SERVICE_HOST', 'REDIS_TLS_CA_FILE'],
   ].map((name) => [name] as const);
