@@ -52,7 +52,7 @@ export const searchRoutes: readonly Route<SearchParts>[] = [
       const facts = await summaryFacts(page.tasks.some(({ nextAttemptAt }) => nextAttemptAt !== undefined), settings, parts);
       return jsonAnswer(200, {
         tasks: page.tasks.map((task) => toWireSummary(task, facts)),
-        next_cursor: page.next === undefined ? null : sealCursor(printCursor({ startedAt, at: page.next }, owner), caller),
+        next_cursor: page.next === undefined ? null : sealCursor(printCursor({ startedAt, at: page.next === 'beginning' ? { shard: 0 } : page.next }, owner), caller),
         scanned: shownScanned(page.scanned, page.tasks.length, caller),
         not_read: page.notRead,
         is_complete: page.isComplete,

@@ -2,6 +2,7 @@ import type { Shard } from '../engine/shard.js';
 import { jobIdOf } from '../names.js';
 import type { MissingShards } from './missing-shards.js';
 import type { CountedBy, Tally } from './scan-step.js';
+import { OutOfTimeError } from './scan-turns.js';
 import { stepsThrough, type ScanPlace, type TakeTurn } from './scan-tasks.js';
 import type { SearchPlan } from '../search/compile-filter.js';
 import { scanWatched } from './watched-scan.js';
@@ -36,7 +37,7 @@ export interface TaskCount {
 export interface CountOptions {
   readonly by: CountedBy;
   readonly from: CountPlace | undefined;
-  /** May another step begin? One step is always made. */
+  /** May another step begin? One is made always, if its turn comes in time. */
   readonly hasTime: () => boolean;
   readonly takeTurn: TakeTurn;
   /** The shard of an id that the filter names. */
@@ -53,7 +54,7 @@ export async function countTasks(shards: readonly Shard[], plan: SearchPlan, { b
   const sum = new Sum(from?.hasGaps !== true);
   const rules = { plan, order: 'oldest', by } as const;
   /** @returns where to go on later; undefined: all that there is was counted, or the time is not over */
-  const countShard = async (shard: Shard, nth: number): Promise<CountPlace | undefined> => {
+  const countShard: ScanShard = async (shard, nth, reached) => {
     if (plan.ids !== undefined) {
       const jobIds = plan.ids.filter((id) => shardOf(id) === shard).map(jobIdOf);
       for await (const { tally } of stepsThrough(shard, undefined, { ...rules, since: undefined }, jobIds, takeTurn)) sum.add(tally);
@@ -62,6 +63,7 @@ export async function countTasks(shards: readonly Shard[], plan: SearchPlan, { b
     for await (const { tally, next, isWhole } of scanWatched(shard, rules, nth === from?.shard ? from.from : undefined, { hasTime, takeTurn })) {
       sum.add(tally);
       if (!isWhole) sum.isComplete = false;
+      reached(next);
       if (hasTime() && sum.groups.size < MOST_GROUPS) continue;
       if (next !== undefined) return { shard: nth, from: next };
       if (nth < shards.length - 1) return { shard: nth + 1 };
@@ -69,7 +71,7 @@ export async function countTasks(shards: readonly Shard[], plan: SearchPlan, { b
     return undefined;
   };
   const end = await eachShard(shards, from, { ids: plan.ids, shardOf, missing }, countShard);
-  if (end.shardsAway.length > 0) sum.isComplete = false;
+  if (end.shardsAway.length > 0 || end.isCutShort) sum.isComplete = false;
   return sum.end(end);
 }
 
@@ -77,28 +79,38 @@ export async function countTasks(shards: readonly Shard[], plan: SearchPlan, { b
 export interface ScanEnd {
   readonly next: CountPlace | undefined;
   readonly shardsAway: readonly string[];
+  /** The time was over among tasks that are named: no place says which of them are left. */
+  readonly isCutShort: boolean;
 }
 
 /**
+ * Scans one shard.
+ * @param reached told where it goes on, behind each part
+ * @returns where to go on later, when the time is over
+ */
+export type ScanShard = (shard: Shard, nth: number, reached: (next: ScanPlace | undefined) => void) => Promise<CountPlace | undefined>;
+
+/**
  * Scans one shard after the other, without those that are away.
- * @param scan of one shard; it returns where to go on later, when the time is over
  * @throws the error of a shard when none can be scanned
  */
 export async function eachShard(
   shards: readonly Shard[],
   from: CountPlace | undefined,
   { ids, shardOf, missing }: Pick<CountOptions, 'shardOf' | 'missing'> & { readonly ids: readonly string[] | undefined },
-  scan: (shard: Shard, nth: number) => Promise<CountPlace | undefined>,
+  scan: ScanShard,
 ): Promise<ScanEnd> {
   const named = ids === undefined ? undefined : new Set(ids.map(shardOf));
   const needed = shards.filter((shard, nth) => nth >= (from?.shard ?? 0) && (named === undefined || named.has(shard)));
-  const end = (next: CountPlace | undefined): ScanEnd => ({ next, shardsAway: needed.filter((shard) => missing.has(shard)).map(({ queue }) => queue.name) });
+  const end = (next: CountPlace | undefined, isCutShort = false): ScanEnd => ({ next, isCutShort, shardsAway: needed.filter((shard) => missing.has(shard)).map(({ queue }) => queue.name) });
   for (const [nth, shard] of shards.entries()) {
     if (!needed.includes(shard) || missing.has(shard)) continue;
+    let at = nth === from?.shard ? from.from : undefined;
     try {
-      const next = await scan(shard, nth);
+      const next = await scan(shard, nth, (place) => (at = place));
       if (next !== undefined) return end(next);
     } catch (error) {
+      if (error instanceof OutOfTimeError) return ids === undefined ? end({ shard: nth, ...(at === undefined ? {} : { from: at }) }) : end(undefined, true);
       missing.lose(shard, error);
       missing.among(needed);
     }

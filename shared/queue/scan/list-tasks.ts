@@ -2,9 +2,10 @@ import type { Shard } from '../engine/shard.js';
 import type { FoundTask, Position } from './found-task.js';
 import { mayHaveOverlooked } from './look-again.js';
 import type { MissingShards } from './missing-shards.js';
-import { readScanMark, type ScanMark } from './scan-mark.js';
+import { readScanMark, readSinceMark, type ScanMark } from './scan-mark.js';
 import { inOrder, listMembers, scanIds, scanSet, type ListedIds, type Placed, type SearchOrder, type SearchRules, type Tally } from './scan-step.js';
 import { lookAt, type TakeTurn } from './scan-tasks.js';
+import { OutOfTimeError } from './scan-turns.js';
 import { HELD, isListPlace, isWaitingPlace, withHeld, type ReadPlace, type SearchPlace } from '../search/search-places.js';
 
 /** Where a list goes on, in all shards alike. It is plain JSON. */
@@ -25,8 +26,8 @@ export interface ListPlace {
 
 export interface TaskPage {
   readonly tasks: readonly FoundTask[];
-  /** undefined: there is nothing behind this page. */
-  readonly next: ListPlace | undefined;
+  /** undefined: there is nothing behind this page. `beginning`: there was no time to look at anything. */
+  readonly next: ListPlace | 'beginning' | undefined;
   readonly scanned: number;
   readonly notRead: number;
   /**
@@ -41,7 +42,7 @@ export interface TaskPage {
 export interface ListOptions {
   readonly limit: number;
   readonly from: ListPlace | undefined;
-  /** May another step begin? One step is always made. */
+  /** May another step begin? One is made always, if its turn comes in time. */
   readonly hasTime: (hasFound: boolean) => boolean;
   readonly takeTurn: TakeTurn;
   /** Asks all these shards in one turn. Each of them has the time of a step. */
@@ -64,7 +65,8 @@ export async function listTasks(allShards: readonly Shard[], rules: Omit<SearchR
   const { from: begin, missing, shardOf } = options;
   const ids = rules.plan.ids;
   const shards = ids === undefined ? allShards : [...new Set(ids.map(shardOf))];
-  const read = begin === undefined && rules.plan.ids === undefined ? await readMarks(shards, options) : undefined;
+  const read = begin === undefined && rules.plan.ids === undefined ? await inTime(readMarks(shards, options)) : undefined;
+  if (read === 'too late') return { tasks: [], next: 'beginning', scanned: 0, notRead: 0, isComplete: false, shardsAway: namesOfMissing(shards, missing) };
   const marks = read === undefined ? marksOf(begin, shards) : read.whole;
   const inSets = marks?.some(({ readsHeld }) => readsHeld) === true ? withHeld(rules.plan.places) : rules.plan.places;
   const places: readonly ListPlace['place'][] = rules.plan.ids === undefined ? inSets : ['ids'];
@@ -73,7 +75,11 @@ export async function listTasks(allShards: readonly Shard[], rules: Omit<SearchR
   const first = options.from === undefined ? 0 : Math.max(0, places.indexOf(options.from.place));
   for (const [nth, place] of places.entries()) {
     if (nth < first) continue;
-    if (nth > 0 && isWaitingPlace(place) && marks !== undefined) page.waitingSince ??= (await readMarks(shards, options)).whole?.map(({ at }) => at);
+    if (nth > 0 && isWaitingPlace(place) && marks !== undefined && page.waitingSince === undefined) {
+      const now = await inTime(readMarks(shards, options));
+      if (now === 'too late') return page.end({ place });
+      page.waitingSince = now.whole?.map(({ at }) => at);
+    }
     const from = nth === first ? options.from?.position : undefined;
     // A task that is named is looked at once, wherever it is.
     const sinceOf = (shard: Shard, at: number): number | undefined => (place === 'ids' ? undefined : (marks?.[at]?.at ?? begin?.since ?? read?.marks.get(shard)?.at));
@@ -89,8 +95,22 @@ export async function listTasks(allShards: readonly Shard[], rules: Omit<SearchR
     // The rest of the places may be empty. It costs little to look, and a cursor that leads nowhere confuses.
     if (next !== undefined && !options.hasTime(page.hasFound)) return page.end({ place: next });
   }
-  await lookAgain(shards, rules, marks, page, options);
+  if (!page.hasGaps) await lookAgain(shards, rules, marks, page, options);
   return page.end(undefined);
+}
+
+/** @returns `too late` where the turn of a step did not come in the time of the request */
+async function inTime<T>(step: Promise<T>): Promise<T | 'too late'> {
+  try {
+    return await step;
+  } catch (error) {
+    if (error instanceof OutOfTimeError) return 'too late';
+    throw error;
+  }
+}
+
+function namesOfMissing(shards: readonly Shard[], missing: MissingShards): readonly string[] {
+  return shards.filter((shard) => missing.has(shard)).map(({ queue }) => queue.name);
 }
 
 interface ReadMarks {
@@ -123,12 +143,24 @@ function marksOf(from: ListPlace | undefined, shards: readonly Shard[]): readonl
   return from?.marks?.length === shards.length ? from.marks : undefined;
 }
 
-async function lookAgain(shards: readonly Shard[], rules: Pick<SearchRules, 'plan' | 'order'>, marks: readonly ScanMark[] | undefined, page: PageInProgress, { hasTime, takeTurn, missing }: ListOptions): Promise<void> {
+async function lookAgain(shards: readonly Shard[], rules: Pick<SearchRules, 'plan' | 'order'>, marks: readonly ScanMark[] | undefined, page: PageInProgress, { hasTime, takeTurn, askInOneTurn, missing }: ListOptions): Promise<void> {
+  if (marks === undefined) return;
+  const markOf = new Map(shards.map((shard, nth) => [shard, marks[nth]] as const));
+  // A turn for each shard would take longer than all else, where there are pauses between turns.
+  const answers = await inTime(askInOneTurn(shards, async (shard) => {
+    const mark = markOf.get(shard);
+    return mark === undefined ? undefined : readSinceMark(shard, mark);
+  }));
+  if (answers === 'too late') {
+    page.foundGap();
+    return;
+  }
   for (const [nth, shard] of shards.entries()) {
-    const mark = marks?.[nth];
+    const [mark, answer] = [marks[nth], answers[nth]];
     if (mark === undefined || page.hasGaps) return;
     try {
-      if (await mayHaveOverlooked(shard, rules, mark, { hasTime: () => hasTime(false), takeTurn }, page.waitingSince?.[nth])) page.foundGap();
+      if (answer?.status === 'rejected') throw answer.reason;
+      if (await mayHaveOverlooked(shard, rules, mark, { hasTime: () => hasTime(false), takeTurn }, page.waitingSince?.[nth], answer?.value)) page.foundGap();
     } catch (error) {
       missing.lose(shard, error);
     }
@@ -158,6 +190,7 @@ async function fillFrom(streams: readonly ShardStream[], page: PageInProgress, o
     try {
       await stream.refill(page);
     } catch (error) {
+      if (error instanceof OutOfTimeError) return taken;
       missing.lose(stream.shard, error);
       missing.among(streams.map(({ shard }) => shard));
       for (const each of streams) if (missing.has(each.shard)) each.giveUp();
@@ -192,7 +225,7 @@ class PageInProgress {
   }
 
   private get shardsAway(): readonly string[] {
-    return this.shards.filter((shard) => this.missing.has(shard)).map(({ queue }) => queue.name);
+    return namesOfMissing(this.shards, this.missing);
   }
 
   get hasFound(): boolean {

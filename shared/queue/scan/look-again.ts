@@ -1,8 +1,9 @@
 import type { Shard } from '../engine/shard.js';
 import { isListPlace, type SearchPlace } from '../search/search-places.js';
-import { listLengths, readSinceMark, type ScanMark } from './scan-mark.js';
+import { listLengths, readSinceMark, type ScanMark, type SinceMark } from './scan-mark.js';
 import { listMembers, scanSet, type SearchRules } from './scan-step.js';
 import { stepsThrough, type TakeTurn } from './scan-tasks.js';
+import { OutOfTimeError } from './scan-turns.js';
 
 export interface LookAgainOptions {
   /** May another step begin? */
@@ -20,10 +21,20 @@ const inOrder: readonly SearchPlace[] = ['active', 'wait', 'paused', 'failed', '
  *
  * @param mark made before the search began
  * @param sinceWaiting as in SearchRules
+ * @param since what has happened since, where that was read before
  * @returns true also where the time is over before that is known
  */
-export async function mayHaveOverlooked(shard: Shard, rules: Pick<SearchRules, 'plan' | 'order'>, mark: ScanMark, { hasTime, takeTurn }: LookAgainOptions, sinceWaiting?: number): Promise<boolean> {
-  const { isQuiet, lengths } = await takeTurn(async () => ({ ...(await readSinceMark(shard, mark)), cpu: undefined }));
+export async function mayHaveOverlooked(shard: Shard, rules: Pick<SearchRules, 'plan' | 'order'>, mark: ScanMark, options: LookAgainOptions, sinceWaiting?: number, since?: SinceMark): Promise<boolean> {
+  try {
+    return await mayHaveMoved(shard, rules, mark, options, sinceWaiting, since);
+  } catch (error) {
+    if (error instanceof OutOfTimeError) return true;
+    throw error;
+  }
+}
+
+async function mayHaveMoved(shard: Shard, rules: Pick<SearchRules, 'plan' | 'order'>, mark: ScanMark, { hasTime, takeTurn }: LookAgainOptions, sinceWaiting: number | undefined, known: SinceMark | undefined): Promise<boolean> {
+  const { isQuiet, lengths } = known ?? (await takeTurn(async () => ({ ...(await readSinceMark(shard, mark)), cpu: undefined })));
   if (isQuiet) return false;
   const areListsSame = listLengths(mark) === listLengths({ lengths });
   for (const place of inOrder.filter((each) => rules.plan.places.includes(each))) {

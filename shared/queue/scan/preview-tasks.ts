@@ -1,7 +1,7 @@
 import type { Shard } from '../engine/shard.js';
 import { jobIdOf } from '../names.js';
 import type { SearchPlan } from '../search/compile-filter.js';
-import { eachShard, MOST_GROUPS, withGaps, type CountOptions, type CountPlace, type ScanEnd } from './count-tasks.js';
+import { eachShard, MOST_GROUPS, withGaps, type CountOptions, type CountPlace, type ScanEnd, type ScanShard } from './count-tasks.js';
 import type { FoundTask } from './found-task.js';
 import type { ScanStep } from './scan-step.js';
 import { stepsThrough } from './scan-tasks.js';
@@ -32,7 +32,7 @@ const MOST_SAMPLES = 10;
 export async function previewTasks(shards: readonly Shard[], plan: SearchPlan, { from, hasTime, takeTurn, shardOf, missing }: Omit<CountOptions, 'by'>, ids = plan.ids): Promise<TaskPreview> {
   const sum = new Preview(from?.hasGaps !== true);
   const rules = { plan, order: 'oldest', by: undefined } as const;
-  const lookAt = async (shard: Shard, nth: number): Promise<CountPlace | undefined> => {
+  const lookAt: ScanShard = async (shard, nth, reached) => {
     if (ids !== undefined) {
       const jobIds = ids.filter((id) => shardOf(id) === shard).map(jobIdOf);
       for await (const step of stepsThrough(shard, undefined, { ...rules, since: undefined }, jobIds, takeTurn)) sum.add(step);
@@ -41,6 +41,7 @@ export async function previewTasks(shards: readonly Shard[], plan: SearchPlan, {
     for await (const { next, isWhole, ...step } of scanWatched(shard, rules, nth === from?.shard ? from.from : undefined, { hasTime, takeTurn })) {
       sum.add(step);
       if (!isWhole) sum.isComplete = false;
+      reached(next);
       if (hasTime() && sum.endpoints < MOST_GROUPS) continue;
       if (next !== undefined) return { shard: nth, from: next };
       if (nth < shards.length - 1) return { shard: nth + 1 };
@@ -48,7 +49,7 @@ export async function previewTasks(shards: readonly Shard[], plan: SearchPlan, {
     return undefined;
   };
   const end = await eachShard(shards, from, { ids, shardOf, missing }, lookAt);
-  if (end.shardsAway.length > 0) sum.isComplete = false;
+  if (end.shardsAway.length > 0 || end.isCutShort) sum.isComplete = false;
   return sum.end(end);
 }
 

@@ -4,6 +4,11 @@ import { ScanPace, type StepCpu } from './scan-pace.js';
 /** A step that has no answer by then holds up no other one, ms. It works in Redis for some 10 ms: its part of Redis is away, or busy with something else. */
 const HOLDS_OTHERS_UP_MS = 150;
 
+/** The time of a search was over before its turn came. Its step was not made. */
+export class OutOfTimeError extends Error {
+  override readonly name = 'OutOfTimeError';
+}
+
 /**
  * Steps of searches of one process, one after the other, so that Redis has one of their scripts at a time. Between two steps it is left
  * alone, for longer while it is needed for the tasks themselves (scan-pace.ts).
@@ -16,21 +21,32 @@ export class ScanTurns {
 
   /**
    * @param isOfPart Redis has other parts, which others may search while this step has no answer
-   * @returns what the step gives, when its turn has come. @throws what the step throws
+   * @param inTime   the wait for the turn, within the time of the search: it may reject
+   * @returns what the step gives, when its turn has come. @throws what the step throws, and what `inTime` does: then the step is not made
    */
-  take<T extends { readonly cpu: StepCpu | undefined }>(step: () => Promise<T>, isOfPart = true): Promise<T> {
+  async take<T extends { readonly cpu: StepCpu | undefined }>(step: () => Promise<T>, isOfPart = true, inTime: (turn: Promise<void>) => Promise<void> = (turn) => turn): Promise<T> {
     const before = this.#last;
     let release: () => void = () => undefined;
     this.#last = new Promise((resolve) => {
       release = resolve;
     });
-    return before.then(() => this.#run(step, release, isOfPart));
+    try {
+      await inTime(before.then(() => this.#rest()));
+    } catch (error) {
+      // Those behind it go on waiting for those before it.
+      void before.then(release);
+      throw error;
+    }
+    return this.#run(step, release, isOfPart);
+  }
+
+  async #rest(): Promise<void> {
+    const restMs = this.#restUntil - performance.now();
+    if (restMs > 0) await pause(restMs);
   }
 
   /** @param release lets the next step begin */
   async #run<T extends { readonly cpu: StepCpu | undefined }>(step: () => Promise<T>, release: () => void, isOfPart: boolean): Promise<T> {
-    const restMs = this.#restUntil - performance.now();
-    if (restMs > 0) await pause(restMs);
     const startedAt = performance.now();
     const late = isOfPart ? setTimeout(release, HOLDS_OTHERS_UP_MS) : undefined;
     // A shard that is away has done no work, and searches of the others wait for this turn.

@@ -1,4 +1,5 @@
 import { RequestError } from '../../domain/errors.js';
+import { withinLimit } from '../../lifecycle/time-limit.js';
 import { withinRequestLimit } from '../../redis/request-limit.js';
 import type { Shard } from '../engine/shard.js';
 import { jobIdOf, shardOf } from '../names.js';
@@ -10,7 +11,7 @@ import { MissingShards } from './missing-shards.js';
 import { previewTasks, type TaskPreview } from './preview-tasks.js';
 import type { CountedBy, SearchOrder } from './scan-step.js';
 import type { TakeTurn } from './scan-tasks.js';
-import { ScanTurns } from './scan-turns.js';
+import { OutOfTimeError, ScanTurns } from './scan-turns.js';
 
 /** One request works at most for this time; a step that has begun is ended. */
 const WORK_MS = 1_500;
@@ -22,6 +23,8 @@ const STEP_LIMIT_MS = 600;
  */
 const WITHOUT_SOME_MS = 500;
 const LEAST_STEP_MS = 150;
+/** How often a wait for a turn that may be longer is looked at again, ms. */
+const LOOK_AGAIN_MS = 50;
 /** A page that has a task does not wait longer for more: a person looks at it. */
 const PAGE_MS = 200;
 
@@ -57,10 +60,16 @@ export class TaskSearch {
       // While all shards answer, a step that is late has its whole time.
       return withinRequestLimit(answer, limitMs, STEP_LIMIT_MS, () => health.late.length === 0);
     };
+    // What waits for a turn uses up the time of the request, as what it does then: there may be many searches, and pauses between their steps.
+    const turnInTime = (turn: Promise<void>): Promise<void> => {
+      const hasAllThere = (): boolean => !areParts || (!missing.areSome && health.late.length === 0);
+      const moreMs = (): number => (hasAllThere() ? Math.min(LOOK_AGAIN_MS, Math.ceil(WORK_MS - elapsedMs())) : 0);
+      return withinLimit(turn, Math.max(0, Math.ceil(WITHOUT_SOME_MS - elapsedMs())), () => new OutOfTimeError('the turn of a search has not come in time'), moreMs);
+    };
     return {
       hasTime: (hasFound = false) => elapsedMs() < (hasFound ? PAGE_MS : missing.areSome ? WITHOUT_SOME_MS : WORK_MS),
-      takeTurn: ((step) => this.#turns.take(() => inTime(step()), areParts)) satisfies TakeTurn,
-      askInOneTurn: async (asked, ask) => (await this.#turns.take(async () => ({ results: await Promise.allSettled(asked.map((shard) => inTime(ask(shard)))), cpu: undefined }), areParts)).results,
+      takeTurn: ((step) => this.#turns.take(() => inTime(step()), areParts, turnInTime)) satisfies TakeTurn,
+      askInOneTurn: async (asked, ask) => (await this.#turns.take(async () => ({ results: await Promise.allSettled(asked.map((shard) => inTime(ask(shard)))), cpu: undefined }), areParts, turnInTime)).results,
       shardOf: (taskId: string) => {
         const shard = shards[shardOf(taskId, shards.length)];
         if (shard === undefined) throw new RangeError('a shard that is not there');

@@ -7,11 +7,14 @@ import { ShardHealth } from '../../../../../shared/queue/engine/shard-health.js'
 import { TaskSearch } from '../../../../../shared/queue/scan/task-search.js';
 import { compileFilter } from '../../../../../shared/queue/search/compile-filter.js';
 import { classifyRedisError } from '../../../../../shared/redis/redis-error.js';
+import { eventually } from '../../../../support/eventually.js';
 import { InProcessService } from '../../../../support/service-in-process.js';
 
 const SHARDS = 8;
 /** Each of four shards alone has 0.6 s: one after the other they would take 2.4 s. The rest is for a busy machine. */
 const ANSWERED_WITHIN_MS = 2_000;
+/** Searches at once. Each silent step holds the others up for 0.15 s: one behind the other they would take 30 s. */
+const MANY = 200;
 
 describe('A search while half of the shards give no answer', () => {
   let service: InProcessService;
@@ -70,4 +73,26 @@ describe('A search while half of the shards give no answer', () => {
       expect(shardsAway).to.deep.equal(['deliver-4', 'deliver-5', 'deliver-6', 'deliver-7']);
     });
   }
+
+  for (const [name, ask] of Object.entries(ways)) {
+    it(`has the wait for its turns in that limit, while many search at once: ${name}`, async () => {
+      isSilent = true;
+      const took = await Promise.all(Array.from({ length: MANY }, async () => {
+        const askedAt = performance.now();
+        await ask();
+        return performance.now() - askedAt;
+      }));
+      expect(Math.max(...took)).to.be.below(ANSWERED_WITHIN_MS);
+    });
+  }
+
+  it('begins again where a search had no time to look at anything, and then is complete', async () => {
+    isSilent = true;
+    const pages = await Promise.all(Array.from({ length: MANY }, () => search.list(plan, { order: 'newest', limit: 100, from: undefined })));
+    const begins = pages.filter(({ next }) => next === 'beginning');
+    expect(begins.length, 'had no turn').to.be.above(0);
+    for (const page of begins) expect(page).to.deep.include({ tasks: [], scanned: 0, isComplete: false });
+    isSilent = false;
+    await eventually(async () => { expect((await search.list(plan, { order: 'newest', limit: 100, from: undefined })).isComplete).to.equal(true); }, { withinMs: 10_000 });
+  });
 });

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import { ScanTurns } from '../../../../../shared/queue/scan/scan-turns.js';
+import { OutOfTimeError, ScanTurns } from '../../../../../shared/queue/scan/scan-turns.js';
 
 /** A step that ends when it is told to. */
 function step(): { readonly run: () => Promise<{ cpu: undefined }>; readonly begun: Promise<void>; readonly end: () => void } {
@@ -49,6 +49,42 @@ describe('turns of searches', () => {
     const turns = new ScanTurns();
     const failure = await turns.take(() => Promise.reject(new Error('gone'))).catch((error: unknown) => error);
     expect(failure).to.have.property('message', 'gone');
+    expect(await turns.take(async () => ({ cpu: undefined, value: 1 }))).to.have.property('value', 1);
+  });
+
+  it('does not make a step whose turn has not come in time, and lets those behind it wait for those before it', async () => {
+    const turns = new ScanTurns();
+    const first = step();
+    const made: string[] = [];
+    const firstTurn = turns.take(first.run, false);
+    await first.begun;
+    const tooLate = turns.take(async () => {
+      made.push('too late');
+      return { cpu: undefined };
+    }, false, () => Promise.reject(new OutOfTimeError()));
+    const third = turns.take(async () => {
+      made.push('third');
+      return { cpu: undefined };
+    }, false);
+    expect(await tooLate.catch((error: unknown) => error)).to.be.instanceOf(OutOfTimeError);
+    expect(made).to.deep.equal([]);
+    first.end();
+    await Promise.all([firstTurn, third]);
+    expect(made).to.deep.equal(['third']);
+  });
+
+  it('counts the pause behind a step as a part of the wait', async () => {
+    const turns = new ScanTurns();
+    // A server that others use: a step of 30 ms is followed by a pause of more than half a second.
+    const busy = (nth: number): { server: string; beforeUs: number; afterUs: number } => ({ server: 'one', beforeUs: nth * 10_000_000, afterUs: nth * 10_000_000 + 30_000 });
+    for (const nth of [0, 1]) {
+      await turns.take(async () => {
+        await new Promise((resolve) => setTimeout(resolve, 60));
+        return { cpu: busy(nth) };
+      });
+    }
+    const waited = await turns.take(async () => ({ cpu: undefined }), false, (turn) => Promise.race([turn, new Promise<never>((_, reject) => setTimeout(() => reject(new OutOfTimeError()), 10))])).catch((error: unknown) => error);
+    expect(waited).to.be.instanceOf(OutOfTimeError);
     expect(await turns.take(async () => ({ cpu: undefined, value: 1 }))).to.have.property('value', 1);
   });
 });
