@@ -114,6 +114,7 @@ describe('queue keys', () => {
       janitorLock: 'krs:deliver-0:janitor-lock',
       janitorCursor: 'krs:deliver-0:janitor-cursor',
       searchFieldsCursor: 'krs:deliver-0:search-fields-cursor',
+      straysCursor: 'krs:deliver-0:strays-cursor',
       quota: 'krs:deliver-0:quota',
       quotaRecount: 'krs:deliver-0:quota-recount',
       takenOver: 'krs:deliver-0:taken-over',
