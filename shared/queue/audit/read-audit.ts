@@ -9,10 +9,13 @@ const READ_AT_ONCE = 200;
 const READ_AT_FIRST = 4;
 /** One page looks at no more entries than this: some 20 ms of Redis' time, in steps of under 1 ms. */
 const LOOKED_AT_MOST = 5_000;
-/** How long the logs are read for one page, and how long one of them is waited for, ms. */
+/**
+ * How long the logs are read for one page, and how long one of them is waited for, ms. A page that has less than `least` left ends where it is: a log
+ * that works would be taken for one that is away, and the list would go on without what stands there.
+ */
 const limitsWhere = {
-  partsMayBeAway: { ofPage: 700, ofLog: 400 },
-  allAreOne: { ofPage: REQUEST_LIMIT_MS, ofLog: REQUEST_LIMIT_MS },
+  partsMayBeAway: { ofPage: 700, ofLog: 400, least: 200 },
+  allAreOne: { ofPage: REQUEST_LIMIT_MS, ofLog: REQUEST_LIMIT_MS, least: 200 },
 } as const;
 
 /** A log, and the part of Redis that has it. */
@@ -100,7 +103,7 @@ class LogReader {
 /** What one page is made of. */
 class AuditReading {
   readonly readers: readonly LogReader[];
-  readonly #limits: { readonly ofPage: number; readonly ofLog: number };
+  readonly #limits: { readonly ofPage: number; readonly ofLog: number; readonly least: number };
   readonly #startedAt = performance.now();
   #lookedAt = 0;
   #hasAnswer = false;
@@ -123,7 +126,7 @@ class AuditReading {
   }
 
   get isOver(): boolean {
-    return this.#lookedAt >= LOOKED_AT_MOST || this.#restMs <= 0;
+    return this.#lookedAt >= LOOKED_AT_MOST || this.#restMs < this.#limits.least;
   }
 
   /** The log with the newest entry that is left. Without logs there is none. */

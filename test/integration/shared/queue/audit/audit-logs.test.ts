@@ -100,6 +100,24 @@ describe('the audit of a Cluster, a log for each shard', () => {
     });
   }
 
+  it('ends a page while there is time to ask a log that works, and takes none for away', async () => {
+    const ids = await recordMany(600, 60);
+    const seen: string[] = [];
+    // A process that is busy with something else for nearly all the time of a page.
+    const busy = ({ id }: AuditEntry): boolean => {
+      for (const until = performance.now() + (seen.length === 0 ? 700 : 0); performance.now() < until;);
+      seen.push(id);
+      return true;
+    };
+    const page = await service.queue.readAudit(busy, 1_000, { before: undefined, sinceMs: undefined });
+    expect(page.entries.length).to.be.within(1, ids.length - 1);
+    expect([page.next, page.partsAway]).to.deep.equal([page.entries.at(-1)?.id, []]);
+    // What was asked before is answered first.
+    await service.redis.get('');
+    const rest = await service.queue.readAudit(() => true, 1_000, { before: page.next, sinceMs: undefined });
+    expect([...page.entries, ...rest.entries].map(({ id }) => id)).to.deep.equal([...ids].sort().reverse());
+  });
+
   it('makes equal hashes of equal values in all logs, with a secret that is the fleet\'s', async () => {
     const hashes = await Promise.all(['fleet' as const, ...Array.from({ length: 40 }, (_, nth) => ({ task: `task-${nth}` }))].map((place) => service.queue.withAudit(place, async (log) => hashesFor(await log.begin(changeOf({ type: 'task', id: 'a' }, 'Anna')), { url: 'https://a' }, { url: 'https://b' }))));
     expect(new Set(hashes.map((each) => JSON.stringify(each))).size).to.equal(1);
