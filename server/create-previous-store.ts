@@ -36,7 +36,7 @@ export function createPreviousStore(config: RedisConfig, { logger, ofTasks, onUn
   const access = new RedisAccess(redis, config, ofStore, rightsProbe(ofTasks.prefix, false, PREVIOUS_SHARDS));
   access.admission.catch((error: unknown) => onUnfitRedis(error instanceof RedisRefusedError ? new MismatchError(`the old Redis, which has variables of its own (PREVIOUS_REDIS_*): ${error.message}`) : error));
   const onMismatch = ({ message }: MismatchError): void => onUnfitRedis(new MismatchError(`PREVIOUS_REDIS_ADDR can only be a store of one shard: ${message}`));
-  const queue = new TaskQueue({ ...ofTasks, redis, shards: PREVIOUS_SHARDS, refusals: new RefusalLog(ofStore), onMismatch, onWait: (what) => ofStore.warn('waits for a part of Redis', { what }) });
+  const queue = new TaskQueue({ ...ofTasks, redis, shards: PREVIOUS_SHARDS, access, refusals: new RefusalLog(ofStore, () => access.refused()), onMismatch, onWait: (what) => ofStore.warn('waits for a part of Redis', { what }) });
   return {
     redis,
     queue,

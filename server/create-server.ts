@@ -146,13 +146,13 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
   if (replicated !== undefined) redis.once('ready', () => void warnOfMissingReplicas(redis, config.redisMinReplicas, logger));
   const ofTasks = { prefix: config.queuePrefix, deadAttempts: config.dead.attempts, mask, secrets, clock };
   const previous = config.previousRedis === undefined ? undefined : createPreviousStore(config.previousRedis, { logger, ofTasks, onUnfitRedis });
-  const ofQueue: TaskQueueOptions = { ...ofTasks, redis, shards: config.shards, replicated, refusals: new RefusalLog(logger), onMismatch: onUnfitRedis, onWait: (what) => logger.warn('waits for a part of Redis', { what }), watchesShards: true };
+  const ofQueue: TaskQueueOptions = { ...ofTasks, redis, shards: config.shards, replicated, access, refusals: new RefusalLog(logger, () => access.refused()), onMismatch: onUnfitRedis, onWait: (what) => logger.warn('waits for a part of Redis', { what }), watchesShards: true };
   const queue = previous === undefined ? new TaskQueue(ofQueue) : new TwoStoresQueue(ofQueue, previous.queue);
   // The board and searches read large pages. On the connection of the tasks they would make tasks wait, or fail.
   const boardRedis = connectRedis(config.redis, 'server');
   // Its owner is the board, which answers 503. An outage of Redis is logged for the connection of the tasks.
   boardRedis.on('error', () => undefined);
-  const boardQueue = new TaskQueue({ redis: boardRedis, prefix: config.queuePrefix, shards: config.shards, deadAttempts: config.dead.attempts, mask, clock, health: queue.health });
+  const boardQueue = new TaskQueue({ redis: boardRedis, prefix: config.queuePrefix, shards: config.shards, deadAttempts: config.dead.attempts, mask, clock, health: queue.health, access });
   const memoryGuard = new MemoryGuard(redis, config.redisHighWater);
   const largestBody = maxBodyBytes(config.maxMessageBytes);
   const { isRedisAboveMark = () => memoryGuard.isAboveMark, bodyBudget = BodyBudget.for(Math.max(largestBody, config.batch.maxBytes), config.http.maxBodyMemory) } = deps;
@@ -165,6 +165,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
   const statusReader = new StatusReader({
     queue,
     fleetSettings,
+    access,
     shards: config.shards,
     memory: {
       get isAboveMark() {

@@ -41,7 +41,7 @@ function openRedis(of: RedisConfig, name: string, shards: number): { readonly re
   const redis = connectRedis(of, 'worker');
   redis.on('error', (error: unknown) => process.stderr.write(`${name}: ${error instanceof Error ? error.message : String(error)}\n`));
   const error = (message: string, fields?: object): void => void process.stderr.write(`${name}: ${message} ${JSON.stringify(fields ?? {})}\n`);
-  return { redis, access: new RedisAccess(redis, of, { error }, rightsProbe(config.queuePrefix, isCluster(redis), shards)) };
+  return { redis, access: new RedisAccess(redis, of, { error, info: () => undefined }, rightsProbe(config.queuePrefix, isCluster(redis), shards)) };
 }
 
 /** It would never be let in. */

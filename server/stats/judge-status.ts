@@ -29,6 +29,12 @@ export interface StatusFacts {
   readonly paused: readonly string[];
   /** false: Redis answers, and takes no writes. */
   readonly takesWrites: boolean;
+  /** Why, in Redis' own words. */
+  readonly refusal?: string | undefined;
+  /** Why no connection comes about, although Redis is there. */
+  readonly keptOut?: string | undefined;
+  /** Rights that the user of this API lacks, in words. */
+  readonly lacks?: string | undefined;
   /** Shards whose master has fewer replicas in step than REDIS_MIN_REPLICAS. */
   readonly shardsUnreplicated: readonly string[];
   /** false: the part of a Cluster with what concerns the whole fleet answers, and takes no writes, or has fewer replicas in step than REDIS_MIN_REPLICAS. */
@@ -70,9 +76,11 @@ function isDownFor(code: ReasonCode, { counts, takesWrites }: StatusFacts): bool
 
 /** One row for each code: its sentence, or undefined when all is well. */
 const rules = {
-  redis_unavailable: ({ counts, workers, takesWrites, shards, shardsAway, shardsUnreplicated, isFleetAccepting, isPreviousRead }) => {
+  redis_unavailable: ({ counts, workers, takesWrites, refusal, keptOut, lacks, shards, shardsAway, shardsUnreplicated, isFleetAccepting, isPreviousRead }) => {
+    if (!takesWrites) return `Redis answers, and ${counts === undefined ? 'refuses what it is asked' : 'takes no writes'}${refusal === undefined ? '' : ` (${refusal})`}: no task is taken, and none is sent`;
+    if (counts === undefined && keptOut !== undefined) return `Redis does not let us in (${keptOut}): no task is taken, and none is sent. What was accepted is kept by Redis`;
+    if (lacks !== undefined) return `Redis does not give us all rights (${lacks}): what needs them is refused, and deliveries may stand still`;
     if (counts === undefined) return 'Redis does not answer: no task is taken, and none is sent. What was accepted is kept by Redis';
-    if (!takesWrites) return 'Redis answers, and takes no writes: no task is taken, and none is sent';
     if (!isPreviousRead) return 'the old Redis (PREVIOUS_REDIS_ADDR) cannot be read: no task is taken, because it may know the id. What was accepted before is sent';
     if (shardsUnreplicated.length > 0) {
       const where = shardsUnreplicated.length + shardsAway.length >= shards ? 'Redis has' : `${shardsUnreplicated.length} of ${shards} shards (${namesIn(shardsUnreplicated)}) have`;
@@ -82,7 +90,8 @@ const rules = {
     if (workers === undefined) return 'the part of Redis that holds limits, circuits and the reports of workers does not answer, or takes no writes';
     return undefined;
   },
-  no_worker: ({ workers, counts }) => (workers === 0 ? `no worker has reported within 5 s: nothing is sent, and ${tasks(counts?.due ?? 0)} due` : undefined),
+  // Workers that lack a right may be unable to report.
+  no_worker: ({ workers, counts, lacks }) => (workers === 0 && lacks === undefined ? `no worker has reported within 5 s: nothing is sent, and ${tasks(counts?.due ?? 0)} due` : undefined),
   shard_away: ({ counts, shardsAway, shardsRefusing, shards }) => {
     // With all of them away Redis is away.
     if (counts === undefined) return undefined;

@@ -8,6 +8,8 @@ import { withinLimit } from '../../shared/lifecycle/time-limit.js';
 import type { FlowSnapshot } from '../../shared/queue/flow/flow-store.js';
 import type { ActivityRead } from '../../shared/queue/stats/activity-store.js';
 import type { FleetCounts } from '../../shared/queue/tasks/task-counts.js';
+import type { RedisAccess } from '../../shared/redis/redis-access.js';
+import { redisErrorCause } from '../../shared/redis/redis-error.js';
 import type { PingedWrites, TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import type { FleetSettings, FleetView } from '../flow/fleet-settings.js';
 import { codeOf, heldByCode } from './held-codes.js';
@@ -31,6 +33,7 @@ const MINUTES_READ = 61;
 export interface StatusReaderOptions {
   readonly queue: Pick<TaskQueue, 'counts' | 'withFlow' | 'withActivity' | 'pingWrite'>;
   readonly fleetSettings: Pick<FleetSettings, 'view' | 'lastKnown'>;
+  readonly access: Pick<RedisAccess, 'keptOut' | 'lacks'>;
   readonly shards: number;
   readonly memory: Memory;
 }
@@ -85,7 +88,7 @@ export class StatusReader {
   }
 
   #print({ fleet, counted, snapshot, seconds, minutes, writes }: Read): object {
-    const { shards } = this.options;
+    const { shards, access } = this.options;
     const counts = counted?.counts;
     // While Redis is away, the last look at its memory says nothing of now.
     const memory = counts === undefined ? UNKNOWN_MEMORY : this.options.memory;
@@ -103,6 +106,9 @@ export class StatusReader {
       openCircuits: snapshot === undefined || fleet === undefined ? [] : openCircuits(snapshot, knowsAllHeld ? counts.held : undefined, fleet.circuit),
       paused: pausedNames({ fleet, counted, snapshot }),
       takesWrites: writes.isTaken,
+      refusal: writes.refusal,
+      keptOut: access.keptOut,
+      lacks: access.lacks,
       shardsUnreplicated: writes.shardsUnreplicated,
       isFleetAccepting: writes.isFleetAccepting,
       isPreviousRead: writes.isPreviousRead,
@@ -154,6 +160,8 @@ async function orNothing<T>(work: Promise<T>): Promise<T | undefined> {
 interface Writes extends Pick<PingedWrites, 'shardsAway' | 'shardsRefusing' | 'shardsUnreplicated'> {
   /** A Redis that does not answer at all is told by everything else that is missing. */
   readonly isTaken: boolean;
+  /** Why they are not taken, in Redis' own words. */
+  readonly refusal?: string | undefined;
   /** One that does not answer is told by what it does not say. */
   readonly isFleetAccepting: boolean;
   readonly isPreviousRead: boolean;
@@ -164,6 +172,7 @@ async function tryWrites(queue: Pick<TaskQueue, 'pingWrite'>): Promise<Writes> {
     const { shardsAway, shardsRefusing, shardsUnreplicated, fleet, previous = 'ok' } = await withinLimit(queue.pingWrite(), LIMIT_MS, () => new Error(`no answer within ${LIMIT_MS} ms`));
     return { isTaken: true, shardsAway, shardsRefusing, shardsUnreplicated, isFleetAccepting: fleet === 'ok' || fleet === 'failed', isPreviousRead: previous === 'ok' };
   } catch (error) {
-    return { isTaken: !(error instanceof RequestError && error.code === 'redis_refused'), shardsAway: [], shardsRefusing: [], shardsUnreplicated: [], isFleetAccepting: true, isPreviousRead: true };
+    const isTaken = !(error instanceof RequestError && error.code === 'redis_refused');
+    return { isTaken, refusal: isTaken || !(error instanceof Error) || error.cause === undefined ? undefined : redisErrorCause(error.cause), shardsAway: [], shardsRefusing: [], shardsUnreplicated: [], isFleetAccepting: true, isPreviousRead: true };
   }
 }

@@ -37,7 +37,7 @@ export const requestErrors = {
   no_worker: 'No worker has taken the test send, or the one that took it has not answered: then it may have been sent. GET /status says how many workers there are.',
   redis_unavailable: 'Redis cannot be reached, so nothing can be accepted. Nothing was changed, or it was changed and this answer was lost: send the same request again.',
   redis_full: 'Redis has used up its memory for new tasks. Nothing was stored.',
-  redis_refused: "Redis answers, and refuses: its settings or rights forbid it (too few replicas, a failed snapshot, a missing right, a read-only replica). An operator has to act: the reason, in Redis' own words, stands in the API's log. Send the same request again afterwards.",
+  redis_refused: "Redis answers, and refuses: its settings or rights forbid it (too few replicas, a failed snapshot, a missing right, a changed password, a read-only replica). An operator has to act: the reason, in Redis' own words, stands in the API's log. Send the same request again afterwards.",
   internal: 'A bug of ours.',
 } as const;
 

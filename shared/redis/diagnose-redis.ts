@@ -4,6 +4,7 @@ import type { HostPort } from '../config/schema.js';
 import { handshakeError } from '../tls/handshake-error.js';
 import { speaksTls } from '../tls/speaks-tls.js';
 import { TlsClient } from '../tls/tls-client.js';
+import { refusedUnasked } from './refused-unasked.js';
 import { faultOfPort, redisFaultOf, refused, type RedisFault, type RedisRole } from './redis-fault.js';
 import { redisErrorCause, redisErrorCode } from './redis-error.js';
 import { faultOfKind, kindOf, NO_CLUSTER, NO_SENTINEL } from './wrong-mode.js';
@@ -103,7 +104,7 @@ async function askServer<T>(role: RedisRole, options: RedisOptions, address: Hos
 /** What two connections without ioredis tell. It writes as soon as it may, and so may miss why a server ends a connection. */
 async function faultAtPort(role: RedisRole, { tls }: RedisOptions, address: HostPort): Promise<RedisFault | undefined> {
   // Our own files may be of no use just now.
-  const refusal = async (): Promise<Error | undefined> => (tls === undefined ? undefined : handshakeError({ ...tls, ...address }, LIMIT_MS));
+  const refusal = async (): Promise<Error | undefined> => (tls === undefined ? refusedUnasked(address) : handshakeError({ ...tls, ...address }, LIMIT_MS));
   const [error, speaks] = await Promise.all([refusal().catch(() => undefined), speaksTls(address, LIMIT_MS)]);
   return redisFaultOf(error, role) ?? faultOfPort(speaks, tls !== undefined, role);
 }

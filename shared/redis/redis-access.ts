@@ -5,8 +5,11 @@ import type { Logger } from '../logging/logger.js';
 import { diagnoseRedis, type Diagnosis } from './diagnose-redis.js';
 import { isCluster, type RedisClient } from './redis-connection.js';
 import { refused } from './redis-fault.js';
+import { masterOf, serverName } from './redis-masters.js';
+import { ReplicaWatch } from './replica-watch.js';
+import { RightsWatch } from './rights-watch.js';
 import { faultOfMode } from './wrong-mode.js';
-import { missingRights, type RightsProbe } from './redis-rights.js';
+import { missingRights, takesNoTasks, type RightsProbe, type ToldRights } from './redis-rights.js';
 
 const LOOK_EVERY_MS = 500;
 /** From one diagnosis to the next while no connection comes about, ms: at start, and after that. */
@@ -31,7 +34,7 @@ export class RedisRefusedError extends Error {
 /**
  * Says in one line what keeps us out of Redis: a certificate, a password, a right, or TLS on one side alone. It looks when a
  * connection does not become ready, or that to a node of a cluster ends, and ends a start that cannot succeed. With the first connection it asks for our rights. A process that was in once only logs: what
- * has changed may be changed back.
+ * has changed may be changed back. It knows what Redis refuses now.
  */
 export class RedisAccess {
   /** Resolves when we are in for the first time, with every right. @throws RedisRefusedError when that will never be */
@@ -46,11 +49,15 @@ export class RedisAccess {
   #diagnosing: Promise<void> | undefined;
   /** A node of a cluster has failed since the last diagnosis. The others may work: then the client is ready. */
   #hasNodeFailed = false;
+  /** What the last diagnosis has found, while no connection is ready. */
+  #keptOut: Diagnosis | undefined;
+  #rights: RightsWatch | undefined;
+  readonly #replica: ReplicaWatch | undefined;
 
   constructor(
     private readonly redis: RedisClient,
     private readonly config: RedisConfig,
-    private readonly logger: Pick<Logger, 'error'>,
+    private readonly logger: Pick<Logger, 'error' | 'info'>,
     probe: RightsProbe,
     /** REDIS_MIN_REPLICAS */
     private readonly minReplicas = 0,
@@ -68,10 +75,48 @@ export class RedisAccess {
       };
       redis.on('node error', onNode).on('-node', onNode);
     }
-    redis.once('ready', () => {
+    this.#replica = isCluster(redis) ? undefined : new ReplicaWatch(redis, (cause) => this.#logOnce('redis is a replica', this.#serverOf(config), cause));
+    redis.on('ready', () => {
+      this.#keptOut = undefined;
+      this.#replica?.look();
+      if (this.#wasIn) return;
       this.#wasIn = true;
       void this.#checkServer(probe);
     });
+  }
+
+  /** Why nothing can be asked of Redis now, although it is there. undefined: it lets us in, or is away. */
+  get keptOut(): string | undefined {
+    const { faults } = (this.redis.status === 'ready' ? undefined : this.#keptOut) ?? {};
+    return faults === undefined || faults.size === 0 ? undefined : new RedisRefusedError(faults).message;
+  }
+
+  /** Rights that are missing, in words: `user retry-service may not use ZADD`. undefined: none that is known. */
+  get lacks(): string | undefined {
+    const missing = this.#rights?.missing;
+    return missing === undefined || missing.size === 0 ? undefined : this.#errorOf(missing).message;
+  }
+
+  /** What every call is refused with now, since an operator has to act. undefined: it is not, or Redis is away. */
+  get refusal(): RedisRefusedError | undefined {
+    if (this.redis.status !== 'ready') return this.#keptOut?.isHopeless === true ? new RedisRefusedError(this.#keptOut.faults) : undefined;
+    const ofReplica = this.#replica?.fault;
+    return ofReplica === undefined ? undefined : new RedisRefusedError(new Map([[this.#serverOf(this.config), refused(ofReplica)]]));
+  }
+
+  /** @returns why no task is taken at the master that has the key: a right is missing there. undefined: none that is known */
+  lackFor(key: string): RedisRefusedError | undefined {
+    const missing = this.#rights?.missing;
+    if (missing === undefined || missing.size === 0) return undefined;
+    const node = masterOf(this.redis, key);
+    const server = isCluster(this.redis) ? node && serverName(node) : '';
+    const rights = server === undefined ? undefined : missing.get(server);
+    return server === undefined || rights === undefined || !takesNoTasks(rights) ? undefined : this.#errorOf(new Map([[server, rights]]));
+  }
+
+  /** Redis has refused something: a right may be missing. */
+  refused(): void {
+    this.#rights?.refused();
   }
 
   async #checkServer(probe: RightsProbe): Promise<void> {
@@ -79,17 +124,33 @@ export class RedisAccess {
     // A client of a cluster becomes ready with nodes of one alone.
     const fault = isCluster(redis) ? undefined : await withinLimit(faultOfMode(redis, probe.written), MODE_WITHIN_MS, () => new Error('no answer')).catch(() => undefined);
     if (fault === undefined) return this.#checkRights(probe);
-    const server = config.mode === 'standalone' ? `${config.address.host}:${config.address.port}` : 'of the sentinels';
-    if (!this.#isClosed) this.#refuse(new RedisRefusedError(new Map([[server, fault]])));
+    if (!this.#isClosed) this.#refuse(new RedisRefusedError(new Map([[this.#serverOf(config), fault]])));
   }
 
   async #checkRights(probe: RightsProbe): Promise<void> {
-    // What is not told now is told by the calls that are refused.
-    const missing = await missingRights(this.redis, probe, this.minReplicas > 0);
+    // What is not told now is told later.
+    const waitsForReplicas = this.minReplicas > 0;
+    const missing = await missingRights(this.redis, probe, waitsForReplicas);
     if (this.#isClosed) return;
-    if (missing.size === 0) this.#admit();
-    else this.#refuse(new RedisRefusedError(new Map([...missing].map(([server, rights]) =>
-      [`user ${this.config.username ?? 'default'}${server === '' ? '' : ` at ${server}`}`, refused(`may not use ${rights.join(', ')}: see ACL SETUSER`)]))));
+    if (missing.size > 0) {
+      this.#refuse(this.#errorOf(missing));
+      return;
+    }
+    this.#rights = new RightsWatch({ redis: this.redis, probe, waitsForReplicas, user: this.#user, logger: this.logger });
+    this.#admit();
+  }
+
+  get #user(): string {
+    return this.config.username ?? 'default';
+  }
+
+  #errorOf(missing: ToldRights): RedisRefusedError {
+    return new RedisRefusedError(new Map([...missing].map(([server, rights]) =>
+      [`user ${this.#user}${server === '' ? '' : ` at ${server}`}`, refused(`may not use ${rights.join(', ')}: see ACL SETUSER`)])));
+  }
+
+  #serverOf(config: RedisConfig): string {
+    return config.mode === 'standalone' ? `${config.address.host}:${config.address.port}` : 'of the sentinels';
   }
 
   /** A start that waits for the first connection goes on, and meets a connection that is closed. */
@@ -97,6 +158,8 @@ export class RedisAccess {
     this.#isClosed = true;
     this.#admit();
     this.#timer.stop();
+    this.#rights?.close();
+    this.#replica?.close();
   }
 
   #look(): void {
@@ -116,18 +179,22 @@ export class RedisAccess {
   }
 
   async #diagnose(): Promise<void> {
-    const { faults, isHopeless } = await diagnoseRedis(this.config);
+    const diagnosis = await diagnoseRedis(this.config);
+    const { faults, isHopeless } = diagnosis;
     // It may have become ready meanwhile. That of a cluster is ready with one node.
     if (this.#isClosed || (this.redis.status === 'ready' && !isCluster(this.redis))) return;
+    if (this.redis.status !== 'ready') this.#keptOut = diagnosis;
     if (isHopeless && !this.#wasIn && this.redis.status !== 'ready') {
       this.#refuse(new RedisRefusedError(faults));
       return;
     }
+    for (const [server, { text }] of faults) this.#logOnce('redis does not let us in', server, text);
+  }
+
+  #logOnce(message: string, server: string, cause: string): void {
     const now = performance.now();
-    for (const [server, { text }] of faults) {
-      if (now - (this.#loggedAt.get(`${server} ${text}`) ?? -Infinity) < SAME_FAULT_MS) continue;
-      this.#loggedAt.set(`${server} ${text}`, now);
-      this.logger.error('redis does not let us in', { server, cause: text });
-    }
+    if (now - (this.#loggedAt.get(`${server} ${cause}`) ?? -Infinity) < SAME_FAULT_MS) return;
+    this.#loggedAt.set(`${server} ${cause}`, now);
+    this.logger.error(message, { server, cause });
   }
 }

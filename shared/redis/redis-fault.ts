@@ -17,6 +17,9 @@ const variables = {
   sentinel: { user: 'REDIS_SENTINEL_PASSWORD', password: 'REDIS_SENTINEL_PASSWORD', tls: 'REDIS_SENTINEL_TLS' },
 } as const satisfies Record<RedisRole, Record<string, string>>;
 
+/** Redis has no code of its own for it. */
+const MAX_CLIENTS = 'ERR max number of clients';
+
 /** @returns undefined: it is an outage, which ends by itself, or nothing that concerns the way in */
 export function redisFaultOf(error: unknown, role: RedisRole): RedisFault | undefined {
   if (!(error instanceof Error)) return undefined;
@@ -30,6 +33,8 @@ export function redisFaultOf(error: unknown, role: RedisRole): RedisFault | unde
       return refused(`does not give our user a right that it needs: ${redisErrorCause(error)}`);
     case 'DENIED':
       return refused(`takes nothing from other machines: ${redisErrorCause(error)}`);
+    case 'ERR':
+      return error.message.startsWith(MAX_CLIENTS) ? { text: `takes no more connections, check maxclients: ${redisErrorCause(error)}`, canHeal: true } : undefined;
     case undefined:
       return ofTls(error, role);
     default:

@@ -34,7 +34,7 @@ const ofConnections = ['BZPOPMIN', 'CLIENT|LIST', 'CLIENT|SETNAME', 'CONFIG|GET'
 const ofClusters = ['ASKING', 'CLUSTER|INFO', 'CLUSTER|SLOTS', 'READONLY', 'READWRITE'] as const;
 
 /** Those without which no task is taken, and those that /readyz asks with. */
-const toTakeTasks: ReadonlySet<string> = new Set(['DEL', 'EVAL', 'EVALSHA', 'EXEC', 'EXISTS', 'GET', 'HLEN', 'HMGET', 'HMSET', 'INCR', 'MULTI', 'TIME', 'WAIT', 'ZADD', 'ZCARD']);
+const toTakeTasks: ReadonlySet<string> = new Set(['DEL', 'EVAL', 'EVALSHA', 'EXEC', 'EXISTS', 'GET', 'HLEN', 'HMSET', 'INCR', 'MULTI', 'TIME', 'WAIT', 'ZADD', 'ZCARD']);
 
 /** @param missing of one server, as askRights tells it */
 export function takesNoTasks(missing: readonly string[]): boolean {

@@ -23,14 +23,19 @@ export class RefusalLog {
   #endedAt = -Infinity;
   #quietMs = FIRST_QUIET_MS;
 
-  /** @param now monotonic milliseconds */
+  /**
+   * @param onRefused called with each refusal, so that what is behind it can be found out
+   * @param now       monotonic milliseconds
+   */
   constructor(
     private readonly logger: Pick<Logger, 'error' | 'info'>,
+    private readonly onRefused: () => void = () => undefined,
     private readonly now: () => number = () => performance.now(),
   ) {}
 
   refused(error: unknown): void {
     const now = this.now();
+    this.onRefused();
     this.#lastRefusedAt = now;
     if (!this.#isRefusing) this.#begin(now);
     const cause = redisErrorCause(error);

@@ -28,7 +28,7 @@ describe('topology: a user of Redis that lacks one right', function () {
     const { redis: config } = loadConfig({ REDIS_PASSWORD: PASSWORD, ...settings });
     const redis = connectRedis(config, 'worker');
     redis.on('error', () => undefined); // what is wrong is said by RedisAccess
-    const access = new RedisAccess(redis, config, { error: () => undefined }, rightsProbe('bull', config.mode === 'cluster', 16), minReplicas);
+    const access = new RedisAccess(redis, config, { error: () => undefined, info: () => undefined }, rightsProbe('bull', config.mode === 'cluster', 16), minReplicas);
     try {
       return await access.admission.then(() => 'admitted', (error: unknown) => String(error));
     } finally {

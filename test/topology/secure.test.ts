@@ -55,7 +55,7 @@ describe('topology: Redis with TLS and logins', function () {
     const redis = connectRedis(config, 'worker');
     redis.on('error', () => undefined); // what is wrong is said by RedisAccess
     const lines: string[] = [];
-    const access = new RedisAccess(redis, config, { error: (message, fields) => void lines.push(`${message} ${JSON.stringify(fields)}`) }, rightsProbe('bull', config.mode === 'cluster', 16));
+    const access = new RedisAccess(redis, config, { error: (message, fields) => void lines.push(`${message} ${JSON.stringify(fields)}`), info: () => undefined }, rightsProbe('bull', config.mode === 'cluster', 16));
     closing.push(() => redis.disconnect(), () => access.close());
     return { redis, lines, refusal: access.admission.then(() => 'admitted', (error: unknown) => String(error)) };
   }

@@ -29,9 +29,14 @@ export class BrakeLog {
   #bugLoggedAt = -Infinity;
   #bugsNotLogged = 0;
 
-  constructor(private readonly logger: Pick<Logger, 'error' | 'warn' | 'info'>) {}
+  /** @param onRefused called when a brake begins because Redis refuses, so that what is behind it can be found out */
+  constructor(
+    private readonly logger: Pick<Logger, 'error' | 'warn' | 'info'>,
+    private readonly onRefused: () => void = () => undefined,
+  ) {}
 
   paused(queue: string, errorClass: RedisErrorClass, error: unknown): void {
+    if (errorClass === 'refused') this.onRefused();
     // Causes of one kind may differ in a slot or an address.
     const code = redisErrorCode(error) ?? errorClass;
     this.#add(code, queue, { level: 'error', text: pausedText[errorClass], cause: redisErrorCause(error) });

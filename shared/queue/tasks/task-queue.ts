@@ -43,9 +43,10 @@ import { SubmissionBatcher } from './submission-batcher.js';
 import { UnreadableTaskError } from './task-codec.js';
 import { countDue, countPlainly, countTasks, type FleetCounts, type PlainFleetCounts } from './task-counts.js';
 import { readTask, type TaskView } from './task-view.js';
-import { classifyRedisError, RedisErrors, type RedisErrorClass } from '../../redis/redis-error.js';
+import { classifyRedisError, isReadOnly, redisErrorCode, RedisErrors, type RedisErrorClass } from '../../redis/redis-error.js';
 import { NotReplicatedError, type ReplicatedWrites } from '../../redis/replicated-writes.js';
 import { REQUEST_LIMIT_MS, withinRequestLimit } from '../../redis/request-limit.js';
+import type { RedisAccess } from '../../redis/redis-access.js';
 import type { RefusalLog } from '../../redis/refusal-log.js';
 
 const ANY_SIZE = -1;
@@ -125,6 +126,8 @@ export interface TaskQueueOptions {
   readonly health?: ShardHealth;
   /** It is told what Redis refuses; the caller learns only a code. */
   readonly refusals?: RefusalLog;
+  /** It knows what Redis refuses us altogether, and which rights are missing. */
+  readonly access?: Pick<RedisAccess, 'refusal' | 'lackFor'>;
 }
 
 /**
@@ -443,6 +446,12 @@ export class TaskQueue {
         if (this.#errors.classify(error) === 'refused') refusals.push(error);
         throw error;
       }
+      // A user who may do this may lack what a submission needs.
+      const lack = this.options.access?.lackFor(neverThere);
+      if (lack !== undefined) {
+        refusals.push(lack);
+        throw lack;
+      }
       // What INFO does not tell is told by the calls that are refused.
       return (await this.options.replicated?.hasReplicas(replicaMark).catch(() => undefined)) ?? true;
     };
@@ -527,7 +536,7 @@ export class TaskQueue {
   }
 
   #mustAnswer(part: string): void {
-    if (this.#health.mustRefuse(part)) throw new RequestError('redis_unavailable', messageOf.unavailable);
+    if (this.#health.mustRefuse(part)) throw this.asRequestError(new RequestError('redis_unavailable', messageOf.unavailable));
   }
 
   /** One call of the API about what stands once for the whole fleet. */
@@ -541,6 +550,7 @@ export class TaskQueue {
    * @returns a bug of ours unchanged: it is answered 500, and logged
    */
   asRequestError(cause: unknown): unknown {
+    if (cause instanceof RequestError && cause.code === 'redis_unavailable' && this.options.access?.refusal !== undefined) return this.#refused(this.options.access.refusal);
     // Every call fails with the second until the process ends, which it is about to do.
     if (cause instanceof RequestError || cause instanceof MismatchError) return cause;
     if (cause instanceof UnreadableTaskError) return new RequestError('task_unreadable', 'this version cannot read the task: a newer one has written it, or its data is broken', undefined, { cause });
@@ -550,8 +560,16 @@ export class TaskQueue {
     }
     const errorClass = this.#errors.classify(cause);
     if (errorClass === 'bug') return cause;
-    if (errorClass === 'refused') this.options.refusals?.refused(cause);
+    if (errorClass === 'refused') return this.#refused(cause);
+    // It is there, and an operator has to act: that is no outage. What Redis answers now has a reason of its own.
+    const refusal = redisErrorCode(cause) === undefined || isReadOnly(cause) ? this.options.access?.refusal : undefined;
+    if (errorClass === 'unavailable' && refusal !== undefined) return this.#refused(isReadOnly(cause) ? cause : refusal);
     return new RequestError(codeOf[errorClass], messageOf[errorClass], undefined, { cause });
+  }
+
+  #refused(cause: unknown): RequestError {
+    this.options.refusals?.refused(cause);
+    return new RequestError(codeOf.refused, messageOf.refused, undefined, { cause });
   }
 
   /** One call of the API: it is answered in time, or it counts as not answered. */

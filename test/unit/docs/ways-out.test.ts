@@ -33,6 +33,8 @@ const waysOut: Readonly<Record<string, readonly string[]>> = {
   // To a Redis that refuses us: does it speak TLS, and why does it end the handshake?
   'shared/tls/handshake-error.ts': ['connect'],
   'shared/tls/speaks-tls.ts': ['connect'],
+  // To a Redis that closes our connections: what does it say as it does?
+  'shared/redis/refused-unasked.ts': ['connect'],
 };
 
 /** The places of a file where a connection begins, in their order. */

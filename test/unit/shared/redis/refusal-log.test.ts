@@ -12,7 +12,7 @@ describe('RefusalLog', () => {
     now = 0;
     lines = [];
     const write = (message: string, { cause }: LogFields = {}): void => void lines.push(cause === undefined ? message : `${message}: ${String(cause)}`);
-    log = new RefusalLog({ error: write, info: write }, () => now);
+    log = new RefusalLog({ error: write, info: write }, undefined, () => now);
   });
 
   const refuse = (message: string): void => log.refused(Object.assign(new Error(message), { name: 'ReplyError' }));
