@@ -132,6 +132,7 @@ export class Slots {
         }
       }
       host.holding.clear();
+      host.forgetTurns();
       host.held = 0;
     }
     this.#holding.clear();
@@ -303,6 +304,8 @@ export class Slots {
     if (endpoint.held.length > 0) return;
     const { host } = endpoint;
     host.holding.delete(endpoint);
-    if (host.holding.size === 0) this.#holding.delete(host);
+    if (host.holding.size > 0) return;
+    host.forgetTurns();
+    this.#holding.delete(host);
   }
 }

@@ -41,6 +41,7 @@ describe('endpoints of a host that wait in their slots', () => {
           expected.push(endpoint);
         } else if (step === 'all end') {
           host.holding.clear();
+          host.forgetTurns();
           expected = [];
         } else if (step === 'ends') {
           const endpoint = expected.splice(Math.floor(expected.length / 2), 1)[0];

@@ -1,5 +1,6 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { expect } from 'chai';
-
 import type { BulkheadRules } from '../../../../shared/domain/flow/bulkhead-rules.js';
 import { deadFlowOf, flowNamed, type Flow } from '../../../../shared/domain/destinations/flow.js';
 import type { Slot } from '../../../../workers/flow-control/endpoint-slots.js';
@@ -65,6 +66,32 @@ describe('Slots', () => {
     expect(slots.inFlight, 'it has a slot').to.equal(5 + 3 - 3 + 1);
     slots.releaseHeld();
   });
+
+  it('keeps nothing of the many tasks of one host that were held, one after the other, after another host had waited, too', async () => {
+    setFlagsFromString('--expose-gc');
+    const collectGarbage = runInNewContext('gc') as () => void; // the flag makes it a global function of new contexts
+    const { slots } = makeSlots({ firstHoldMs: 60_000 });
+    const a = fill(slots, 'a');
+    const b = fill(slots, 'b');
+    // What gets free is offered to both of them, in turn.
+    for (const slot of a) slots.leave(slot, well);
+    const holdOne = async (): Promise<void> => {
+      let entered = slots.enter(host('b'));
+      for (; entered !== undefined && !(entered instanceof Promise); entered = slots.enter(host('b'))) b.push(entered);
+      const [first] = b.splice(0, 1);
+      if (first === undefined) throw new Error('no slot');
+      slots.leave(first, well);
+      const admitted = await entered;
+      if (admitted !== undefined) b.push(admitted);
+    };
+    const heapAfter = async (holds: number): Promise<number> => {
+      for (let nth = 0; nth < holds; nth += 1) await holdOne();
+      collectGarbage();
+      return process.memoryUsage().heapUsed;
+    };
+    const before = await heapAfter(1_000);
+    expect((await heapAfter(50_000)) - before).to.be.below(2_000_000);
+  }).timeout(20_000);
 
   it('lets a held task go when its time is over, and forgets it', async () => {
     const { slots } = makeSlots({ firstHoldMs: 5 });
