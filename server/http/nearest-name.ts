@@ -1,5 +1,7 @@
 import { editDistance } from '../../shared/domain/edit-distance.js';
 
+/** Fewer letters at the start of a name are those of a word in it, such as `dead`. */
+const FEWEST_LETTERS_ALIKE = 5;
 /** More names than these would not help to choose. */
 const MOST_NAMES = 3;
 
@@ -16,6 +18,7 @@ export function nearestName(name: string, known: readonly string[]): string | un
  * The known names that were most likely meant, at most three. The rules, in this order:
  * - the same letters: `MaxRetries` -> `max_retries`
  * - at most a third of the letters changed: `inlcude` -> `include`, `priority` -> `is_priority`
+ * - a name that is not finished, or that ends in another way: `isprio`, `is_prioritised` -> `is_priority`
  * - a part of a name: `retries` -> `max_retries`, `delay` -> `base_delay`, `initial_delay`, `max_delay`
  * - a name with something added: `task_id` -> `id`
  */
@@ -24,6 +27,8 @@ export function nearestNames(name: string, known: readonly string[]): readonly s
   if (plain === '') return [];
   const typed = mistypedNames(plain, known);
   if (typed.length > 0) return fewOf(typed);
+  const begun = namesBegunAlike(plain, known);
+  if (begun.length > 0) return fewOf(begun);
   const parts = partsOf(name);
   const longer = known.filter((each) => parts.every((part) => part.length >= 3 && partsOf(each).some((known) => known.startsWith(part))));
   return fewOf(longer.length > 0 ? longer : known.filter((each) => partsOf(each).every((part) => parts.includes(part))));
@@ -49,6 +54,22 @@ function mistypedNames(plain: string, known: readonly string[]): readonly string
     .filter(({ distance, most }) => distance <= most);
   const least = Math.min(...near.map(({ distance }) => distance));
   return near.filter(({ distance }) => distance === least).map(({ each }) => each);
+}
+
+/** Names that begin with all of these letters, or that share two thirds of them with the longer one of the two. */
+function namesBegunAlike(plain: string, known: readonly string[]): readonly string[] {
+  return known.filter((each) => {
+    const letters = lettersOf(each);
+    const alike = lettersAlike(plain, letters);
+    return alike >= FEWEST_LETTERS_ALIKE && (alike === plain.length || 3 * alike >= 2 * Math.max(plain.length, letters.length));
+  });
+}
+
+/** As many letters the two have in common from their first on. */
+function lettersAlike(one: string, other: string): number {
+  let alike = 0;
+  while (alike < one.length && one[alike] === other[alike]) alike += 1;
+  return alike;
 }
 
 function fewOf(names: readonly string[]): readonly string[] {

@@ -1,6 +1,7 @@
 import { RequestError } from '../../shared/domain/errors.js';
 import type { MatchFacts, PathParams } from './match-facts.js';
 import { nearestName } from './nearest-name.js';
+import { callMeantBy } from './other-words.js';
 import type { Route, Served } from './route.js';
 
 export interface RouteMatch<Parts> extends MatchFacts {
@@ -60,6 +61,8 @@ export class RouteMatcher<Parts> {
   /** Which path was probably meant by one that has no row. */
   #hintFor(method: string, path: string): string {
     const [first = '', ...others] = path.split('/').slice(1);
+    const call = callMeantBy(method, path);
+    if (call !== undefined) return `: did you mean ${call}?`;
     const encoded = this.#withSlashesEncoded(method, path);
     if (encoded !== undefined) return `: a / in an id or key must be written as %2F, as in ${encoded}`;
     const known = [...new Set(this.#rows.map(({ parts }) => parts[0] ?? ''))].filter((part) => part !== '' && part !== first);
@@ -78,7 +81,8 @@ export class RouteMatcher<Parts> {
       const decoded = decodedParts(`/${joined.join('/')}`);
       return decoded !== undefined && paramsOf(pattern, decoded) !== undefined ? [{ route, path: `/${joined.join('/')}` }] : [];
     });
-    return (meant.find(({ route }) => route.method === (method === 'HEAD' ? 'GET' : method)) ?? meant[0])?.path;
+    // With another method the path would be answered 405: no hint is better than one that leads there.
+    return meant.find(({ route }) => route.method === (method === 'HEAD' ? 'GET' : method))?.path;
   }
 
   #resourceAt(parts: readonly string[]): Resource<Parts> {
