@@ -169,10 +169,9 @@ export const boardRoutes: readonly Route<BoardParts>[] = [
     path: `${BOARD_PATH}/api/queues/:queue/:job/retry`,
     role: 'operate',
     handle: async (context, parts) => {
-      // The board names the job that it has read, with its very id.
-      const job = context.param('job');
+      const job = await jobToChange(context, parts.board);
       const id = taskIdOf(job);
-      if (id === undefined) throw new RequestError('action_refused', 'this is no task of the service');
+      if (id === undefined) throw job.startsWith('t-') ? new RequestError('action_refused', 'this is no task of the service') : taskNotFound(job.toWellFormed());
       const asked = readAskedChange(context);
       return performed(context, parts, { action: 'task.retry', target: { type: 'task', id }, asked }, async () => {
         // Bull Board would answer by itself, before the replicas have the new run (REDIS_MIN_REPLICAS).
@@ -209,6 +208,17 @@ async function jobOf(context: RequestContext, board: BoardServer): Promise<strin
   const jobIds = asked.kind === 'certain' ? [asked.jobId] : await existingOf(asked, context.param('queue'), board);
   const [jobId = context.param('job'), ...others] = jobIds;
   if (others.length > 0) throw new RequestError('not_found', `several tasks could be meant: see ${jobIds.map((one) => `GET /tasks/${one.slice('t-'.length)}`).join(' and ')}`);
+  return jobId;
+}
+
+/**
+ * Which job a change through the board means. The board names the job that it has read, with its very id, and that one comes first. A person or
+ * a program may name the task instead. No other way to read the text is tried: a change must never be made to another task.
+ */
+async function jobToChange(context: RequestContext, board: BoardServer): Promise<string> {
+  const asked = context.param('job');
+  const meant = [...(taskIdOf(asked) === undefined ? [] : [asked]), ...(asked.isWellFormed() ? [jobIdOf(asked)] : [])];
+  const [jobId = asked] = await board.existing(context.param('queue'), meant);
   return jobId;
 }
 

@@ -371,6 +371,22 @@ describe('Bull Board', () => {
       expect((await waitForState(service.baseUrl, one.id, 'delivered')).run).to.equal(2);
     });
 
+    it('Retry also goes by the id of a task, unless the text is the very id of a job', async () => {
+      const [one, looksLikeJob] = [await parked({ id: 'order-7/a', max_retries: 0 }), await parked({ id: 't-8', max_retries: 0 })];
+      isDown = false;
+      for (const { id } of [one, looksLikeJob]) {
+        expect((await put(`${API}/${encodeURIComponent(id)}/retry`)).status, id).to.equal(204);
+        expect((await waitForState(service.baseUrl, id, 'delivered')).run, id).to.equal(2);
+      }
+      isDown = true;
+      const named = await parked({ id: '8', max_retries: 0 });
+      isDown = false;
+      expect((await put(`${API}/t-8/retry`)).status).to.equal(204);
+      expect((await waitForState(service.baseUrl, named.id, 'delivered')).run).to.equal(2);
+      const unknown = await put(`${API}/none/retry`);
+      expect([unknown.status, unknown.body['code']]).to.deep.equal([404, 'task_not_found']);
+    });
+
     it('a job that a person has named in another spelling is no way to the task', async () => {
       const task = await parked({ id: 'z/b', max_retries: 0 });
       const [shard] = await service.queue.shards();
