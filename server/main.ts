@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { EXIT_CONFIG, loadConfigOrExit } from '../shared/config/load.js';
 import { serviceRevision, serviceVersion } from '../shared/config/service-version.js';
+import { freePortHint } from '../shared/lifecycle/free-port-near.js';
 import { printInFlight } from '../shared/lifecycle/in-flight.js';
 import { withLastStep } from '../shared/lifecycle/last-step.js';
 import { exitOnSignal } from '../shared/lifecycle/shutdown.js';
@@ -14,7 +15,6 @@ import { Metrics } from '../shared/telemetry/metrics.js';
 import { startTracing } from '../shared/telemetry/tracing/start-tracing.js';
 import { NoKeyError } from './access/no-key-error.js';
 import { createServer } from './create-server.js';
-import { freePortNear } from './http/free-port-near.js';
 
 const config = loadConfigOrExit(reportRefusedStart('api'));
 // A launcher that starts several processes gives each a name.
@@ -47,8 +47,7 @@ try {
 }
 
 async function portTakenText(): Promise<string> {
-  const free = await freePortNear(host, port);
-  return `port ${port} on ${host} is taken by another process: stop it, or choose another port with HTTP_PORT${free === undefined ? '' : `, such as HTTP_PORT=${free}, which is free now`}`;
+  return `port ${port} on ${host} is taken by another process: stop it, or choose another port with HTTP_PORT${await freePortHint('HTTP_PORT', host, port)}`;
 }
 
 function exitUnconfigured(why: string): never {

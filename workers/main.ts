@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { EXIT_CONFIG, loadConfigOrExit } from '../shared/config/load.js';
 import { serviceRevision, serviceVersion } from '../shared/config/service-version.js';
+import { freePortHint } from '../shared/lifecycle/free-port-near.js';
 import { printInFlight } from '../shared/lifecycle/in-flight.js';
 import { withLastStep } from '../shared/lifecycle/last-step.js';
 import { exitOnSignal } from '../shared/lifecycle/shutdown.js';
@@ -42,7 +43,7 @@ try {
   port = await worker.listen();
 } catch (error) {
   const isTaken = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
-  exitUnconfigured(isTaken ? `port ${workerPort} on ${host} is taken by another process: choose another one with WORKER_HTTP_PORT, or off` : `cannot listen on ${host}:${workerPort} (HTTP_HOST, WORKER_HTTP_PORT): ${printError(error)}`);
+  exitUnconfigured(isTaken && workerPort !== 'off' ? await portTakenText(workerPort) : `cannot listen on ${host}:${workerPort} (HTTP_HOST, WORKER_HTTP_PORT): ${printError(error)}`);
 }
 if (port !== undefined && config.auth.isOn && config.telemetry.metricsToken === undefined) logger.warn('/metrics of this worker answers nobody: AUTH is on, and METRICS_TOKEN is not set');
 try {
@@ -52,6 +53,17 @@ try {
   exitUnconfigured(error.message);
 }
 if (!lifecycle.isStopping) logger.info('worker is up', { worker: workerName, concurrency: config.workerConcurrency, slots: worker.slots, http_port: port, pid: process.pid });
+
+async function portTakenText(taken: number): Promise<string> {
+  // Of several workers of one launcher each has the next number, so one free port is not enough for them.
+  const hint = isOneOfSeveral(name) ? '' : await freePortHint('WORKER_HTTP_PORT', host, taken);
+  return `port ${taken} on ${host} is taken by another process: choose another one with WORKER_HTTP_PORT${hint}; off opens none`;
+}
+
+/** @param worker as a launcher names it: `worker`, `worker 2` */
+function isOneOfSeveral(worker: string | undefined): boolean {
+  return worker !== undefined && /\d$/.test(worker);
+}
 
 function exitUnconfigured(why: string): never {
   logger.error(why, { event: 'start_refused' });

@@ -78,10 +78,10 @@ export function isOfRedisElsewhere(name) {
 /**
  * @param {string} host
  * @param {number} port one that is taken
- * @returns {Promise<number | undefined>} see server/http/free-port-near.ts
+ * @returns {Promise<number | undefined>} see shared/lifecycle/free-port-near.ts
  */
 export async function freePortNear(host, port) {
-  const { freePortNear: find } = await import(built('server', 'http', 'free-port-near.js'));
+  const { freePortNear: find } = await import(built('shared', 'lifecycle', 'free-port-near.js'));
   return find(host, port);
 }
 

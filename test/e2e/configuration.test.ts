@@ -147,7 +147,11 @@ describe('e2e: the port of a worker', () => {
       const worker = start('workers/main.js', { ...settings, WORKER_HTTP_PORT: String(port) });
       expect(await worker.ended()).to.equal(EXIT_CONFIG);
       expect(worker.lines.filter((line) => line.includes('error'))).to.have.lengthOf(1);
-      expect(worker.output).to.include(`port ${port} on 127.0.0.1 is taken by another process: choose another one with WORKER_HTTP_PORT, or off`);
+      expect(worker.output).to.include(`port ${port} on 127.0.0.1 is taken by another process: choose another one with WORKER_HTTP_PORT, such as `);
+      const [, free = ''] = /WORKER_HTTP_PORT=(\d+), which is free now; off opens none/.exec(worker.output) ?? [];
+      const server = createServer().listen(Number(free), '127.0.0.1');
+      await once(server, 'listening');
+      server.close();
     } finally {
       holder.close();
     }

@@ -17,6 +17,12 @@ export async function freePortNear(host: string, port: number): Promise<number |
   return tryPort(host, 0);
 }
 
+/** `, such as HTTP_PORT=8081, which is free now`, or nothing. @param port one that is taken */
+export async function freePortHint(variable: string, host: string, port: number): Promise<string> {
+  const free = await freePortNear(host, port);
+  return free === undefined ? '' : `, such as ${variable}=${free}, which is free now`;
+}
+
 /** @param port 0: any */
 function tryPort(host: string, port: number): Promise<number | undefined> {
   return new Promise((resolve) => {

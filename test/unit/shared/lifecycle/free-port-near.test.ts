@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:net';
 
 import { expect } from 'chai';
 
-import { freePortNear } from '../../../../server/http/free-port-near.js';
+import { freePortHint, freePortNear } from '../../../../shared/lifecycle/free-port-near.js';
 
 async function listenOn(port: number): Promise<Server> {
   const server = createServer().listen(port, '127.0.0.1');
@@ -35,5 +35,10 @@ describe('freePortNear', () => {
 
   it('names none for an address that this machine does not have', async () => {
     expect(await freePortNear('192.0.2.1', 8080)).to.equal(undefined);
+    expect(await freePortHint('HTTP_PORT', '192.0.2.1', 8080)).to.equal('');
+  });
+
+  it('says it with the variable', async () => {
+    expect(await freePortHint('WORKER_HTTP_PORT', '127.0.0.1', 65_535)).to.match(/^, such as WORKER_HTTP_PORT=\d+, which is free now$/);
   });
 });
