@@ -188,7 +188,7 @@ export class FlowControl {
       if (this.#isCircuitOn) {
         const refusal = failure === undefined ? 0 : refusalWeight(failure.code, failure.httpStatus);
         row.answers.note(refusal, taskId, slot.startedAt, at);
-        if (refusal > 0) this.#rates.refused(flow, row.answers);
+        this.#rates.answered(flow, refusal, slot.startedAt, row.answers);
         this.#breaker.learn(ticket, verdict, isTooMuch, failure);
       }
     }

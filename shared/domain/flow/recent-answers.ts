@@ -8,6 +8,11 @@ import type { DeliveryErrorCode } from '../errors.js';
 const ANSWERS_PER_ACCEPTED = 1.25;
 /** Fewer tasks that were refused may be chance. A task counts once, because its own policy spreads its retries already. */
 const FEWEST_REFUSED_TASKS = 3;
+/**
+ * Few answers may be bad ones by chance, so the refusals must be beyond their limit by so many standard deviations. Of 12 answers 6 have
+ * to be 429, of 100 answers 28, of 1,000 answers 226.
+ */
+const DEVIATIONS_BEYOND = 2;
 const HALF_WINDOW_MS = 5_000;
 
 /**
@@ -18,6 +23,16 @@ const HALF_WINDOW_MS = 5_000;
 export function refusalWeight(code: DeliveryErrorCode, httpStatus: number | undefined): number {
   if (code !== 'http_busy') return 0;
   return httpStatus === 429 ? 1 : 0.25;
+}
+
+/** Sum of the weights of refusals that are borne beside so many accepted sends. */
+function allowedWeight(accepted: number): number {
+  return accepted * (ANSWERS_PER_ACCEPTED - 1);
+}
+
+/** The refusals as a part of those that are borne. @param weight sum of refusalWeight. @returns 0 where there are none, 1 at the limit */
+export function fullnessOf(accepted: number, weight: number): number {
+  return weight === 0 ? 0 : weight / allowedWeight(accepted);
 }
 
 interface Answers {
@@ -58,17 +73,30 @@ export class RecentAnswers {
    * what the circuit is for, and a lowered rate would only delay the first sends after it has closed.
    */
   get isTooMuchRefused(): boolean {
-    const accepted = this.#now.accepted + this.#before.accepted;
-    const weight = this.#now.weight + this.#before.weight;
+    const { accepted, refused, weight } = this.#sum();
     const refusedTasks = new Set([...this.#now.refusedTasks, ...this.#before.refusedTasks]);
-    return refusedTasks.size >= FEWEST_REFUSED_TASKS && accepted > 0 && accepted + weight > accepted * ANSWERS_PER_ACCEPTED;
+    if (refusedTasks.size < FEWEST_REFUSED_TASKS || accepted === 0) return false;
+    // At the limit an answer deviates by the root of a quarter of what a refusal counts: by 1/2 where all are 429, by 1/4 where all are 503.
+    const deviation = Math.sqrt((accepted + refused) * (weight / refused)) / 2;
+    return weight - allowedWeight(accepted) >= DEVIATIONS_BEYOND * deviation;
+  }
+
+  /** The refusals as a part of those that are borne: 1 is the limit, Infinity where nothing is accepted. */
+  fullness(at: number): number {
+    if (at - this.#halfSince >= HALF_WINDOW_MS) this.#turn(at);
+    const { accepted, weight } = this.#sum();
+    return fullnessOf(accepted, weight);
   }
 
   /** Answers per second. Less than a second is taken for a whole one. */
   perSecond(at: number): number {
-    const sinceMs = at - (this.#beforeSince ?? this.#halfSince);
-    const answers = this.#now.accepted + this.#now.refused + this.#before.accepted + this.#before.refused;
-    return (answers * 1_000) / Math.max(1_000, sinceMs);
+    const { accepted, refused } = this.#sum();
+    return this.#perSecond(accepted + refused, at);
+  }
+
+  /** Those of them that were no refusals. */
+  acceptedPerSecond(at: number): number {
+    return this.#perSecond(this.#sum().accepted, at);
   }
 
   /** The rate was changed: only the answers to sends that begin from now on tell whether it is right. */
@@ -78,6 +106,15 @@ export class RecentAnswers {
     this.#beforeSince = undefined;
     this.#now = none();
     this.#before = none();
+  }
+
+  #sum(): { readonly accepted: number; readonly refused: number; readonly weight: number } {
+    const [now, before] = [this.#now, this.#before];
+    return { accepted: now.accepted + before.accepted, refused: now.refused + before.refused, weight: now.weight + before.weight };
+  }
+
+  #perSecond(answers: number, at: number): number {
+    return (answers * 1_000) / Math.max(1_000, at - (this.#beforeSince ?? this.#halfSince));
   }
 
   #turn(at: number): void {

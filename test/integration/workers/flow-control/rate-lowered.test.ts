@@ -30,6 +30,20 @@ describe('a destination that refuses sends without a Retry-After', () => {
     expect(fleet.service.log.split('\n').some((line) => line.includes('circuit open') && line.includes(fleet.origin)), 'its circuit stays closed').to.equal(false);
   }).timeout(40_000);
 
+  it('gets all that waits, though a small share of it is refused all the time', async () => {
+    // Every second one of the first 16, then 8 %: with a rate that rose only in seconds without a refusal this took a minute.
+    fleet.receiver.on('/hook', (_request, nth) => ((nth <= 16 ? nth % 2 === 0 : nth % 12 === 0) ? { kind: 'answer', status: 429 } : { kind: 'answer' }));
+    await fleet.hire(1);
+    await fleet.submit(16, { max_retries: 20, base_delay: 1 });
+    await fleet.receiver.waitForRequests(16);
+    const tasks = await fleet.submit(600, { max_retries: 20, base_delay: 1 });
+    await eventually(async () => {
+      const waiting = await Promise.all(tasks.slice(-20).map(({ id }) => getTask(fleet.service.baseUrl, id)));
+      expect(waiting.map(({ waiting_for }) => waiting_for?.code)).to.include('rate_lowered');
+    });
+    await eventually(() => expect(tasks.filter(({ id }) => fleet.receiver.requestsFor(id).length === 0)).to.deep.equal([]), { withinMs: 30_000 });
+  }).timeout(60_000);
+
   for (const status of [429, 503]) {
     it(`keeps all other tasks exactly on time when it has answered ${status} once, though it is hardly sent anything`, async () => {
       fleet.receiver.on('/hook', (_request, nth) => (nth === 1 ? { kind: 'answer', status } : { kind: 'answer' }));

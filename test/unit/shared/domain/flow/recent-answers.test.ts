@@ -19,9 +19,17 @@ describe('RecentAnswers', () => {
     ['two refusals of three', 'arr', false],
     ['three of four', 'arrr', true],
     ['three of fifteen: exactly a fifth', `${'a'.repeat(12)}rrr`, false],
-    ['three of fourteen', `${'a'.repeat(11)}rrr`, true],
+    ['three of fourteen: a bit more than a fifth, which may be chance', `${'a'.repeat(11)}rrr`, false],
+    ['five of twelve', `${'a'.repeat(7)}rrrrr`, false],
+    ['six of twelve', `${'a'.repeat(6)}rrrrrr`, true],
+    ['27 of a hundred', `${'a'.repeat(73)}${'r'.repeat(27)}`, false],
+    ['28 of a hundred', `${'a'.repeat(72)}${'r'.repeat(28)}`, true],
+    ['8 of 12, by 503', `${'a'.repeat(4)}${'u'.repeat(8)}`, false],
+    ['10 of 12, by 503', `${'a'.repeat(2)}${'u'.repeat(10)}`, true],
+    ['9 of 20 in a block, by 503', `${'u'.repeat(9)}${'a'.repeat(11)}`.repeat(5), false],
     ['three among a hundred', `${'a'.repeat(97)}rrr`, false],
-    ['every fourth', 'aaar'.repeat(20), true],
+    ['every fourth of 80: it may be chance', 'aaar'.repeat(20), false],
+    ['every fourth of 320', 'aaar'.repeat(80), true],
     ['every sixth', 'aaaaar'.repeat(50), false],
     ['every second, by 503: a half of the backends may be down', 'au'.repeat(40), false],
     ['two of three, by 503', 'auu'.repeat(20), true],
@@ -68,6 +76,17 @@ describe('RecentAnswers', () => {
     expect(recent.perSecond(30_000)).to.equal(1);
   });
 
+  it('tells how near the refusals are to the limit, and forgets them with time', () => {
+    const at = 1_000;
+    expect(['', 'aaaa', 'aaaar', 'aaaaaaaar', 'au', 'aau', 'r', 'ar'].map((answers) => after(answers).fullness(at))).to.deep.equal([0, 0, 1, 0.5, 1, 0.5, Infinity, 4]);
+    const recent = after('ar');
+    expect([5_000, 10_000].map((later) => recent.fullness(later))).to.deep.equal([4, 0]);
+  });
+
+  it('tells the accepted ones per second', () => {
+    expect(after('aaar'.repeat(25)).acceptedPerSecond(990)).to.equal(75);
+  });
+
   it('never holds sends back for two refused tasks, or for a fifth of the answers, in any order', () => {
     fc.assert(fc.property(fc.array(fc.boolean(), { maxLength: 200 }), (answers) => {
       const spread = answers.flatMap((isRefusal) => (isRefusal ? [false, false, false, false, true] : [false]));
@@ -78,8 +97,8 @@ describe('RecentAnswers', () => {
     }));
   });
 
-  it('holds sends back whenever a third of many recent answers are refusals, in any order', () => {
-    const order = fc.integer({ min: 3, max: 60 }).chain((refused) => fc.shuffledSubarray([...'r'.repeat(refused), ...'a'.repeat(2 * refused)], { minLength: 3 * refused }));
+  it('holds sends back whenever a third of 39 or more recent answers are refusals, in any order', () => {
+    const order = fc.integer({ min: 13, max: 60 }).chain((refused) => fc.shuffledSubarray([...'r'.repeat(refused), ...'a'.repeat(2 * refused)], { minLength: 3 * refused }));
     fc.assert(fc.property(order, (answers) => { expect(after(answers.join('')).isTooMuchRefused).to.equal(true); }));
   });
 });
