@@ -10,6 +10,7 @@ import type { Controls } from './controls.js';
 import { FirstTries } from './first-tries.js';
 import type { FlowHealth, TooMuch } from './flow-health.js';
 import type { Slots } from './slots.js';
+import { WaitsOfOne } from './waits-of-one.js';
 
 /** How soon to ask again whether another process still probes, ms. */
 const PROBED_ELSEWHERE_MS = 1_000;
@@ -25,6 +26,8 @@ export interface CircuitBreakerOptions {
   readonly controls: Controls;
   readonly slots: Slots;
   readonly health: FlowHealth;
+  /** Has more than one task gone there? */
+  readonly isKnown: (flow: Flow) => boolean;
   readonly rules: CircuitRules;
   readonly workerName: string;
   /** A probe lapses after this, ms: longer than any send takes. */
@@ -39,6 +42,8 @@ type Failure = DeliveryResult & { readonly kind: 'failed' };
 /** The facts about an ended send that the breaker needs. */
 export interface EndedSend {
   readonly flow: Flow;
+  /** As the task names it: another one for the first task of an endpoint. */
+  readonly named: Flow;
   readonly jobId: string;
   readonly taskId: string;
   /** Longest wait between two attempts by the task's own policy, ms. */
@@ -70,6 +75,7 @@ export class CircuitBreaker {
   /** Circuits that another process probes, and until when we assume so. Waking their tasks before that is useless. */
   readonly #probedElsewhere = new Map<string, number>();
   readonly #firstTries = new FirstTries();
+  readonly #waitsOfOne = new WaitsOfOne();
 
   constructor(private readonly options: CircuitBreakerOptions) {}
 
@@ -157,8 +163,14 @@ export class CircuitBreaker {
 
   /** A broker asks to be sent nothing for a while. The failure says nothing else. */
   heedQuota(send: EndedSend, failure: Failure): void {
-    const circuit = circuitThatWaits(send.flow, deliveryError(failure.code).failureOf === 'host' ? 'host' : 'endpoint');
-    if (circuit !== undefined) this.#openByRetryAfter(send, circuit, failure);
+    this.#heedRetryAfter(send, deliveryError(failure.code).failureOf === 'host' ? 'host' : 'endpoint', failure);
+  }
+
+  /** The flow has got its second task: from now on it has a circuit of its own. */
+  becameKnown(flow: Flow): void {
+    const name = endpointCircuitOf(flow);
+    const asked = this.#waitsOfOne.take(name, this.options.controls.now());
+    if (asked !== undefined) this.#open(name, asked.circuit, asked.code);
   }
 
   /** Sends to the destination of a circuit begin slowly again, because it was opened or closed, here or elsewhere. */
@@ -221,11 +233,10 @@ export class CircuitBreaker {
     const probe = this.#probes.get(jobId);
     const isOfFleet = probe?.by === 'fleet';
     const hostReason = verdict.of === 'host' ? 'failures' : 'endpoint_failures';
-    const asked = (failure.retryAfterMs ?? 0) > 0 ? circuitThatWaits(flow, verdict.of) : undefined;
-    if (asked !== undefined) this.#openByRetryAfter(send, asked, failure);
+    const waits = (failure.retryAfterMs ?? 0) > 0 && this.#heedRetryAfter(send, verdict.of, failure);
     // A failing endpoint's own circuit cools down for longer even when the probe was one of its host.
-    else if (isOfFleet && (probe.circuit === endpoint || (verdict.of === 'endpoint' && controls.circuit(endpoint) !== undefined))) this.#openByFailure(send, endpoint, 'failures', failure);
-    else if (isTooMuch.endpoint && controls.circuit(endpoint) === undefined) this.#openByFailure(send, endpoint, 'failures', failure);
+    if (!waits && isOfFleet && (probe.circuit === endpoint || (verdict.of === 'endpoint' && controls.circuit(endpoint) !== undefined))) this.#openByFailure(send, endpoint, 'failures', failure);
+    else if (!waits && isTooMuch.endpoint && controls.circuit(endpoint) === undefined) this.#openByFailure(send, endpoint, 'failures', failure);
     if (isOfFleet && probe.circuit === hostId) this.#openByFailure(send, hostId, hostReason, failure);
     else if (isTooMuch.host && controls.circuit(hostId) === undefined) this.#openByFailure(send, hostId, hostReason, failure);
     else if (probe !== undefined && !isOfFleet) this.#noteProbe(probe.circuit, { task: send.taskId, at: controls.now(), code: failure.code });
@@ -244,10 +255,17 @@ export class CircuitBreaker {
     this.#open(circuit, openedBy(reason, failure.code, controls.circuit(circuit), now, rules, this.#lastProbe(send, failure, now)), failure.code);
   }
 
-  #openByRetryAfter(send: EndedSend, circuit: string, failure: Failure): void {
-    const { controls, rules } = this.options;
+  /** @returns whether a circuit waits for it */
+  #heedRetryAfter(send: EndedSend, of: 'host' | 'endpoint', failure: Failure): boolean {
+    const { controls, rules, isKnown } = this.options;
+    const { flow, named, longestWaitMs } = send;
+    // The second task may have come while the first one was being sent.
+    const name = circuitThatWaits(isOfOthers(flow) && isKnown(named) ? named : flow, of);
     const now = controls.now();
-    this.#open(circuit, openedByRetryAfter(failure.retryAfterMs ?? 0, send.longestWaitMs, controls.circuit(circuit), now, rules, this.#lastProbe(send, failure, now)), failure.code);
+    const circuit = openedByRetryAfter(failure.retryAfterMs ?? 0, longestWaitMs, name === undefined ? undefined : controls.circuit(name), now, rules, this.#lastProbe(send, failure, now));
+    if (name !== undefined) this.#open(name, circuit, failure.code);
+    else if (!isOfOthers(named)) this.#waitsOfOne.remember(endpointCircuitOf(named), { circuit, code: failure.code });
+    return name !== undefined;
   }
 
   #lastProbe({ jobId, taskId }: EndedSend, { code }: Failure, at: number): LastProbe | undefined {

@@ -70,7 +70,10 @@ export class FlowControl {
   readonly #limiter: Limiter;
   readonly #stats: FlowStats;
   readonly #health: FlowHealth;
-  readonly #known = new KnownFlows((flow, firstTaskId) => this.#wakeUps.takeFirst(flow, firstTaskId));
+  readonly #known = new KnownFlows((flow, firstTaskId) => {
+    this.#breaker.becameKnown(flow);
+    this.#wakeUps.takeFirst(flow, firstTaskId);
+  });
   readonly #rates: LoweredRates;
   readonly #breaker: CircuitBreaker;
   readonly #admission: Admission;
@@ -91,7 +94,7 @@ export class FlowControl {
     const stats = (this.#stats = new FlowStats(now));
     const rates = (this.#rates = new LoweredRates(now));
     const health = (this.#health = new FlowHealth({ rules: circuit, workers: () => controls.workers, now }));
-    const breaker = (this.#breaker = new CircuitBreaker({ store, controls, slots, health, rules: circuit, workerName, leaseMs, now, logger }));
+    const breaker = (this.#breaker = new CircuitBreaker({ store, controls, slots, health, isKnown: (flow) => this.#known.has(flow), rules: circuit, workerName, leaseMs, now, logger }));
     const admission = (this.#admission = new Admission({ controls, breaker, rates, slots, limiter, stats, isLimitAwaited: (name) => this.#wakeUps.isLimitAwaited(name), now }));
     const wakeUps = (this.#wakeUps = new WakeUps({ roomFor: (flow) => admission.roomFor(flow), limitOf: (flow) => admission.limitOf(flow), roomOfLimit: ({ name, policy }) => limiter.room(name, policy), speedOf: (flow) => slots.speedOf(flow), now }));
     this.#bulkDeferral = new BulkDeferral({ wakeUps, known: this.#known, clock: () => redisClock.now(), now });
@@ -144,6 +147,7 @@ export class FlowControl {
     if (resolved === flow || !this.#wakeUps.hasList(flow)) return resolved;
     // Another worker has found out that it is an endpoint, and has given it a waiting list.
     this.#known.learn(flow);
+    this.#breaker.becameKnown(flow);
     return flow;
   }
 

@@ -65,6 +65,11 @@ export class KnownFlows {
     return flow;
   }
 
+  /** Has more than one task gone there? */
+  has({ id }: Flow): boolean {
+    return (this.#now.first(id) ?? this.#before.first(id)) === KNOWN;
+  }
+
   /** The flow is known from now on: another worker has found that out. */
   learn(flow: Flow): void {
     this.#fromBefore(flow, KNOWN);

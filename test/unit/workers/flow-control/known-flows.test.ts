@@ -15,6 +15,15 @@ describe('KnownFlows', () => {
     expect(known.resolve(path('x'), 'task-1'), 'the first one, too').to.deep.equal(path('x'));
   });
 
+  it('says whether more than one task has gone there, and counts none by that', () => {
+    const known = new KnownFlows();
+    expect(known.has(path('x'))).to.equal(false);
+    known.resolve(path('x'), 'task-1');
+    expect(known.has(path('x'))).to.equal(false);
+    known.resolve(path('x'), 'task-2');
+    expect([known.has(path('x')), known.has(deadFlowOf(path('x')))]).to.deep.equal([true, false]);
+  });
+
   it('counts single dead letters together, apart from deliveries', () => {
     const known = new KnownFlows();
     expect(known.resolve(deadFlowOf(path('x')), 'task-1')).to.deep.equal(deadFlowOf(others));
