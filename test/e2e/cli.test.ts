@@ -584,6 +584,29 @@ describe('kafka-retry', () => {
     });
   });
 
+  describe('an answer that is not complete', () => {
+    it('is shown, said to be so, and no success', async () => {
+      const proxy = await LosingProxy.start(service.baseUrl, ({ path: asked }) => {
+        const [verb] = /(?<=^\/)[a-z]+/.exec(asked) ?? [];
+        const part = { is_complete: false, shards_away: ['deliver-1'] };
+        if (verb === 'audit') return { status: 200, body: { ...part, entries: [], next_cursor: null } };
+        if (verb === 'failures') return { status: 200, body: { ...part, since: '2026-11-28T12:00:00.000Z', groups: [], known_at: null } };
+        if (verb === 'history') return { status: 200, body: { ...part, step_ms: 60_000, points: [], known_at: '2026-11-28T12:41:02.000Z' } };
+        return 'pass';
+      });
+      try {
+        for (const verb of ['audit', 'failures', 'history']) {
+          const cut = await CommandLine.run([verb, '--output', 'json'], { ...environment, KAFKA_RETRY_URL: proxy.url });
+          expect([verb, cut.code, cut.out]).to.deep.equal([verb, EXIT.refused, '[]\n']);
+          expect(cut.err, verb).to.include('not complete');
+          expect((await run([verb, '--output', 'json'])).code, `${verb}, complete`).to.equal(EXIT.done);
+        }
+      } finally {
+        await proxy.close();
+      }
+    });
+  });
+
   describe('output', () => {
     it('is valid JSON in every byte, in each of its forms', async () => {
       for (const args of [['stats'], ['status'], ['audit'], ['destinations']]) {

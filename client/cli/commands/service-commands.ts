@@ -32,10 +32,11 @@ export const serviceCommands: readonly Command[] = [
     usage: '[options]',
     help: 'numbers a minute: created, delivered, failed, dead-lettered, due, and how late',
     options: { since: { type: 'string', value: '<length>', help: '1h (default), at most 24h, or a time' } },
-    run: async ({ client, output, values, signal }) => {
-      const { points } = await client.history({ since: textOf(values, 'since'), signal });
+    run: async ({ client, output, say, values, signal }) => {
+      const { points, is_complete: isComplete, known_at: knownAt } = await client.history({ since: textOf(values, 'since'), signal });
+      if (!isComplete) say(`this is not complete: the part of Redis with the counts does not answer${knownAt === null ? '' : `, and this was read at ${knownAt}`}`);
       await output.list(points, ['at', 'created', 'delivered', 'failed', 'dead_lettered', 'due', 'lateness_ms']);
-      return EXIT.done;
+      return isComplete ? EXIT.done : EXIT.refused;
     },
   },
   {
@@ -53,10 +54,11 @@ export const serviceCommands: readonly Command[] = [
       const query = { actor: textOf(values, 'actor'), action: textOf(values, 'action'), target: textOf(values, 'target'), since: textOf(values, 'since') };
       const areComplete: boolean[] = [];
       const entries = await client.audit(query, { limit: numberOf(values, 'limit', { least: 1, isWhole: true }) ?? 100, onPage: ({ isComplete }) => void areComplete.push(isComplete), signal });
-      if (areComplete.includes(false)) say('this is not complete: a part of Redis does not answer, and changes that stand there are missing');
+      const isComplete = !areComplete.includes(false);
+      if (!isComplete) say('this is not complete: a part of Redis does not answer, and changes that stand there are missing');
       if (output.form === 'table') await output.list(entries.map(({ actor, target, ...rest }) => ({ ...rest, actor: actor.operator ?? actor.name ?? actor.type, target: target.id })), ['at', 'actor', 'action', 'target', 'reason', 'outcome', 'count']);
       else await output.list(entries, ['id']);
-      return EXIT.done;
+      return isComplete ? EXIT.done : EXIT.refused;
     },
   },
 ];

@@ -79,7 +79,7 @@ export const taskCommands: readonly Command[] = [
       const { groups, since, is_complete: isComplete } = await client.failures({ since: textOf(values, 'since'), signal });
       say(`since ${since}${isComplete ? '' : ', not complete'}`);
       await output.list(groups, ['destination_key', 'error_code', 'http_status', 'count', 'last_failed_at', 'samples']);
-      return EXIT.done;
+      return isComplete ? EXIT.done : EXIT.refused;
     },
   },
   {
