@@ -1,4 +1,5 @@
 import type { RightsProbe } from '../redis/redis-rights.js';
+import { ENTRIES_KEPT, entriesKeptOfShard } from './audit/entries-kept.js';
 
 /** Only this file spells Redis keys, queue names and job ids. */
 
@@ -191,16 +192,16 @@ export interface StatsKeys {
  * tasks of a shard stands with that shard: see auditKeysOfShard.
  */
 export function auditKeys(prefix: string, isCluster: boolean, shards: number): AuditKeys {
-  return auditKeysAt(`${slotOfFleet(prefix, isCluster)}:audit:`, isCluster ? { nth: 0, of: shards + 1 } : { nth: 0, of: 1 });
+  return auditKeysAt(`${slotOfFleet(prefix, isCluster)}:audit:`, isCluster ? { nth: 0, of: shards + 1 } : { nth: 0, of: 1 }, ENTRIES_KEPT);
 }
 
 /** On a cluster: in the slot of the shard, so that its tasks can be changed while the part of the fleet is away. */
 export function auditKeysOfShard(prefix: string, shard: number, shards: number): AuditKeys {
-  return auditKeysAt(`${queuePrefix(prefix, shard, true)}:${queueName(shard)}:audit:`, { nth: shard + 1, of: shards + 1 });
+  return auditKeysAt(`${queuePrefix(prefix, shard, true)}:${queueName(shard)}:audit:`, { nth: shard + 1, of: shards + 1 }, entriesKeptOfShard(shards));
 }
 
-function auditKeysAt(base: string, numbers: AuditKeys['numbers']): AuditKeys {
-  return { log: `${base}log`, beginnings: `${base}beginnings`, ends: `${base}ends`, loose: `${base}loose`, claims: `${base}claims`, salt: `${base}salt`, ofActorBase: `${base}of:`, numbers };
+function auditKeysAt(base: string, numbers: AuditKeys['numbers'], kept: number): AuditKeys {
+  return { log: `${base}log`, beginnings: `${base}beginnings`, ends: `${base}ends`, loose: `${base}loose`, claims: `${base}claims`, salt: `${base}salt`, ofActorBase: `${base}of:`, numbers, kept };
 }
 
 export interface AuditKeys {
@@ -220,6 +221,8 @@ export interface AuditKeys {
   readonly ofActorBase: string;
   /** No key: this log gives those numbers alone that leave `nth` when they are divided by `of`. So no two logs give the same. */
   readonly numbers: { readonly nth: number; readonly of: number };
+  /** No key: so many entries this log keeps, of all actors together. */
+  readonly kept: number;
 }
 
 /** Where access keys are stored. On a cluster they share the slot of flow control, because their scripts touch several. */

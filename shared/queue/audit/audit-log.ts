@@ -18,7 +18,7 @@ export interface OpenAuditEntry {
 /**
  * Who changed what, for all processes together: the newest 10,000 entries, and of each actor the newest 1,000 whatever the
  * others write (audit-scripts.ts). A change is written in two steps, before and after it, so one that a crash has cut off can be
- * seen. On a cluster there are several: see AuditLogs. Every method fails when Redis fails.
+ * seen. On a cluster there are several, and those of shards keep fewer: see AuditLogs. Every method fails when Redis fails.
  */
 export class AuditLog {
   /** @param saltOfAll of the whole deployment; '' while it is not known. Default: this log has it */
@@ -89,9 +89,9 @@ export function auditKeyList({ log, beginnings, ends, loose, claims, salt, ofAct
 }
 
 /** What addAuditEntry takes behind the keys. */
-export function addedValues(beginning: AuditBeginning, end: AuditEnd | undefined, { numbers: { nth, of } }: AuditKeys, salt = newSalt()): readonly string[] {
+export function addedValues(beginning: AuditBeginning, end: AuditEnd | undefined, { numbers: { nth, of }, kept }: AuditKeys, salt = newSalt()): readonly string[] {
   const { name, isClaim } = actorName(beginning.actor);
-  return [encodeBeginning(beginning), end === undefined ? '' : encodeEnd(end), name, isClaim ? '1' : '', salt, String(nth), String(of)];
+  return [encodeBeginning(beginning), end === undefined ? '' : encodeEnd(end), name, isClaim ? '1' : '', salt, String(nth), String(of), String(kept)];
 }
 
 function newSalt(): string {

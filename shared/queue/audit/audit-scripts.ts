@@ -7,8 +7,6 @@ import { nowMs } from '../engine/now-ms.js';
  * a person must be able to cancel and delete tasks, and no change is made without an entry.
  */
 
-/** The newest entries that are kept, of all actors together. */
-const ENTRIES_KEPT = 10_000;
 /** The newest entries of one actor, which are kept whatever the others write. */
 const ENTRIES_OF_ACTOR = 1_000;
 /** Any caller can claim a name, so only the names that were claimed last keep entries of their own. */
@@ -22,15 +20,15 @@ export const AUDIT_KEYS = 7;
 /**
  * Lua, for a script that makes a change in the slot of the audit and writes its entry in the same step. It needs \`time\` and \`now\`.
  *
- * - \`addAuditEntry(keys, beginning, ending, actor, isClaim, salt, nth, of)\` writes an entry, and removes those that are neither among the newest of
- *   all nor among the newest of their actor. Texts are JSON, \`ending\` is '' when there is none yet; \`salt\` counts if there is none, and '' is none.
+ * - \`addAuditEntry(keys, beginning, ending, actor, isClaim, salt, nth, of, kept)\` writes an entry, and removes those that are neither among the newest
+ *   \`kept\` of all nor among the newest of their actor. Texts are JSON, \`ending\` is '' when there is none yet; \`salt\` counts if there is none, and '' is none.
  *   Ids leave \`nth\` when they are divided by \`of\`: two logs give no number twice. It gives {id, salt}.
  * - \`completeAuditEntry(beginnings, ends, id, ending)\` gives 0 when the entry is gone.
  *
  * \`keys\` are those of AUDIT_KEYS, in that order.
  */
 export const auditLua = `
-local function addAuditEntry(keys, beginning, ending, actor, isClaim, salt, nth, of)
+local function addAuditEntry(keys, beginning, ending, actor, isClaim, salt, nth, of, kept)
   redis.call('ZREM', keys[1], '')
   local newest = redis.call('ZRANGE', keys[1], 0, 0, 'REV', 'WITHSCORES')[2]
   -- Ids follow the clock, and go on rising when it is set back.
@@ -50,7 +48,7 @@ local function addAuditEntry(keys, beginning, ending, actor, isClaim, salt, nth,
     redis.call('ZADD', keys[5], id, actor)
     if redis.call('ZCARD', keys[5]) > ${CLAIMED_NAMES} then loosen(redis.call('ZPOPMIN', keys[5])[1], ${ENTRIES_OF_ACTOR}) end
   end
-  local last = redis.call('ZRANGE', keys[1], ${ENTRIES_KEPT - 1}, ${ENTRIES_KEPT - 1}, 'REV')[1]
+  local last = redis.call('ZRANGE', keys[1], kept - 1, kept - 1, 'REV')[1]
   if last then
     for _, old in ipairs(redis.call('ZRANGE', keys[4], '-inf', '(' .. last, 'BYSCORE', 'LIMIT', 0, ${LEAVE_AT_ONCE})) do
       redis.call('ZREM', keys[1], old)
@@ -72,11 +70,11 @@ end
 
 /**
  * KEYS those of AUDIT_KEYS. ARGV 1 beginning (JSON), 2 end (JSON, '' = there is none yet), 3 actor, 4 '1' when its name is a claim, 5 salt
- * if there is none ('' = it is not known), 6 and 7 which numbers the log gives.
+ * if there is none ('' = it is not known), 6 and 7 which numbers the log gives, 8 how many entries it keeps.
  * @returns {id, salt ('' = there is none)}
  */
 const add = `${nowMs}${auditLua}
-return addAuditEntry(KEYS, ARGV[1], ARGV[2], ARGV[3], ARGV[4] == '1', ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7]))
+return addAuditEntry(KEYS, ARGV[1], ARGV[2], ARGV[3], ARGV[4] == '1', ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8]))
 `;
 
 /** KEYS 1 log, 2 salt. ARGV 1 salt if there is none. @returns the one that counts */

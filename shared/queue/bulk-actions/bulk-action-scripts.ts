@@ -53,7 +53,7 @@ return ${BULK_CREATED.created}
  *
  * KEYS 1 action, then those of the audit. ARGV 1 states, such as \`|matching|running|\`, 2 the new one, \`=\` for the same, or \`resumed\` for
  * the one before the pause, 3 why (JSON or ''), 4 epoch or '' for any, 5 how many tasks it is about for the entry of its creation, '' where that
- * is not known, 6 '1' when it ends, 7 to 13 what addAuditEntry takes, 7 being '' for no entry, 14 digest of the action that is meant, '' for any,
+ * is not known, 6 '1' when it ends, 7 to 14 what addAuditEntry takes, 7 being '' for no entry, 15 digest of the action that is meant, '' for any,
  * then names and values of further fields; the value \`now\` is the time.
  * @returns {1 when it was changed, fields and values in turn}; nothing when there is none
  */
@@ -62,7 +62,7 @@ local auditKeys = {}
 for index = 1, ${AUDIT_KEYS} do auditKeys[index] = KEYS[index + 1] end
 redis.call('ZREM', auditKeys[1], '')
 local state = redis.call('HGET', KEYS[1], 'state')
-if not state or (ARGV[14] ~= '' and redis.call('HGET', KEYS[1], 'digest') ~= ARGV[14]) then return {0} end
+if not state or (ARGV[15] ~= '' and redis.call('HGET', KEYS[1], 'digest') ~= ARGV[15]) then return {0} end
 local isCurrent = ARGV[4] == '' or redis.call('HGET', KEYS[1], 'epoch') == ARGV[4]
 if not isCurrent or not string.find(ARGV[1], '|' .. state .. '|', 1, true) then return {0, redis.call('HGETALL', KEYS[1])} end
 local to = ARGV[2]
@@ -71,7 +71,7 @@ if to == 'resumed' then to = redis.call('HEXISTS', KEYS[1], 'matchedAt') == 1 an
 redis.call('HINCRBY', KEYS[1], 'epoch', 1)
 redis.call('HSET', KEYS[1], 'state', to)
 if ARGV[2] ~= '=' then redis.call('HSET', KEYS[1], 'reason', ARGV[3]) end
-for index = 15, #ARGV, 2 do
+for index = 16, #ARGV, 2 do
   redis.call('HSET', KEYS[1], ARGV[index], ARGV[index + 1] == 'now' and string.format('%d', now) or ARGV[index + 1])
 end
 redis.call('HDEL', KEYS[1], 'paceAt')
@@ -82,7 +82,7 @@ if ARGV[5] ~= '' or ARGV[6] == '1' then
   end
   redis.call('HDEL', KEYS[1], 'entry', 'entryEnd')
 end
-if ARGV[7] ~= '' then addAuditEntry(auditKeys, ARGV[7], ARGV[8], ARGV[9], ARGV[10] == '1', ARGV[11], tonumber(ARGV[12]), tonumber(ARGV[13])) end
+if ARGV[7] ~= '' then addAuditEntry(auditKeys, ARGV[7], ARGV[8], ARGV[9], ARGV[10] == '1', ARGV[11], tonumber(ARGV[12]), tonumber(ARGV[13]), tonumber(ARGV[14])) end
 return {1, redis.call('HGETALL', KEYS[1])}
 `;
 

@@ -158,7 +158,7 @@ export class BulkActionStore {
 
   /** What krsBulkChange gives to addAuditEntry. */
   #recordValues(record: AuditRecord | undefined): readonly string[] {
-    if (record === undefined) return ['', '', '', '', '', '', ''];
+    if (record === undefined) return ['', '', '', '', '', '', '', ''];
     const { count, errorCode, ...beginning } = record;
     return addedValues(beginning, { outcome: errorCode === undefined ? 'done' : 'failed', errorCode, action: undefined, count, fields: undefined }, this.auditKeys);
   }

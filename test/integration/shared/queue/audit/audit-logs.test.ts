@@ -140,6 +140,29 @@ describe('the audit of a Cluster, a log for each shard', () => {
     for (const [shard, count] of [[3, 1 + [one, two].filter((id) => shardOf(id, SHARDS) === 3).length]] as const) expect(await service.redis.zcard(auditKeysOfShard(service.prefix, shard, SHARDS).log)).to.equal(count);
   });
 
+  it('keeps the newest of a shard up to twice its share of 10,000, and of what concerns the fleet more', async () => {
+    const kept = 1_250;
+    const more = 150;
+    const record = async (place: ChangePlace, from: number, count: number, operator: string): Promise<string[]> => service.queue.withAudit(place, async (log) => Promise.all(Array.from({ length: count }, (_, nth) => log.record({ ...changeOf({ type: 'task', id: `change-${from + nth}` }, operator), count: 1 }))));
+    const many = async (place: ChangePlace, count: number, operator: string): Promise<string[]> => {
+      const ids: string[] = [];
+      for (let from = 0; from < count; from += 100) ids.push(...await record(place, from, Math.min(100, count - from), operator));
+      return ids.sort();
+    };
+    const ofTask = await many({ task: 'a' }, kept + more, 'Bob');
+    const ofFleet = await many('fleet', kept + more, 'Bob');
+    const keys = auditKeysOfShard(service.prefix, shardOf('a', SHARDS), SHARDS);
+    const idsIn = async (log: string): Promise<string[]> => (await service.redis.zrange(log, '0', '-1')).map((number) => `au_${number}`);
+    expect(await idsIn(keys.log), 'the newest of the shard').to.deep.equal(ofTask.slice(more));
+    expect(await idsIn(auditKeys(service.prefix, true, SHARDS).log), 'all of the fleet').to.deep.equal(ofFleet);
+    expect([await service.redis.hlen(keys.beginnings), await service.redis.hlen(keys.ends)]).to.deep.equal([kept, kept]);
+    expect((await everything(1_000)).map(({ id }) => id)).to.have.members([...ofTask.slice(more), ...ofFleet]);
+
+    const ofAnna = await many({ task: 'a' }, 1_100, 'Anna');
+    await many({ task: 'a' }, kept + more, 'Bob');
+    expect((await everything(1_000, ({ actor }) => actor.operator === 'Anna')).map(({ id }) => id).sort(), 'the newest 1,000 of an actor stay').to.deep.equal(ofAnna.slice(100));
+  });
+
   it('forgets the entry of a change that turned out to be none', async () => {
     const open = await service.queue.withAudit({ task: 'a' }, (log) => log.begin(changeOf({ type: 'task', id: 'a' }, 'Anna')));
     await service.queue.withAudit({ task: 'a' }, (log) => log.discard(open));
