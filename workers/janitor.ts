@@ -56,6 +56,8 @@ export class Janitor {
   readonly #failing = new Set<Shard>();
   /** Shards that have more to do: they are looked at in each round. */
   readonly #busy = new Set<Shard>();
+  /** When the next step of the search for strays may come, monotonic ms. */
+  readonly #strayStepAt = new Map<Shard, number>();
   /** Index of the shard that is next. */
   #next = 0;
   /** When the idle ones had a turn last, monotonic ms. */
@@ -93,7 +95,7 @@ export class Janitor {
         this.#failing.delete(shard);
       } catch (error) {
         // Nothing is lost by waiting, but a janitor that never succeeds fills Redis. It is logged once per change.
-        if (!this.#failing.has(shard)) this.options.logger.warn('janitor: cannot remove old records now', { queue: shard.queue.name, error: printError(error) });
+        if (!this.#failing.has(shard)) this.options.logger.warn('janitor: cannot look after stored tasks now', { queue: shard.queue.name, error: printError(error) });
         this.#failing.add(shard);
         this.#busy.delete(shard);
       }
@@ -164,6 +166,10 @@ export class Janitor {
   }
 
   async #searchStrays(shard: Shard): Promise<number> {
+    const now = performance.now();
+    // Another shard may have more to do, and rounds be many.
+    if (now < (this.#strayStepAt.get(shard) ?? 0)) return IDLE_STEP_PAUSE_MS;
+    this.#strayStepAt.set(shard, now + IDLE_STEP_PAUSE_MS);
     return (await searchStrays(shard, this.options.redis, this.options.logger)) ? IDLE_STEP_PAUSE_MS : ROUND_EVERY_MS;
   }
 

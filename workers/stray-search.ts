@@ -24,7 +24,7 @@ export async function searchStrays(shard: Shard, redis: RedisClient, logger: Log
   const state = await redis.get(key);
   if (state === RESTING) return false;
   const { restored, looked, next } = await restoreStrays(redis, shard, state === null ? firstStrayStep : parsePass(state));
-  if (restored.length > 0) logger.warn('tasks that stood in no set of Redis were put among those that wait: a command was refused halfway, or a key was removed', { queue: shard.queue.name, count: restored.length, jobs: restored.slice(0, MOST_NAMED).join(' ') });
+  if (restored.length > 0) logger.warn('tasks that stood in no set of Redis were put among those that wait or have ended: a command was refused halfway, or a key was removed', { queue: shard.queue.name, count: restored.length, jobs: restored.slice(0, MOST_NAMED).join(' ') });
   if (next === undefined) await redis.set(key, RESTING, 'EX', Math.min(LONGEST_REST_S, Math.max(SHORTEST_REST_S, Math.ceil(looked / KEYS_PER_SECOND_OF_REST))));
   else await redis.set(key, `${next.cursor} ${next.looked}`);
   return next !== undefined;

@@ -111,6 +111,10 @@ const scriptPatches = {
   moveToFinished: {
     krsFinish: [
       ['rcall("HGETALL", jobKey)', `rcall("HMGET", jobKey, ${fetchedFields.map((field) => `"${field}"`).join(', ')})`],
+      // That it has ended is written before all that can be refused behind the one who held it: what has left the active ones without it would be
+      // taken for a task that a script has left in no set, and sent again (restore-strays.ts).
+      ['local attemptsMade = rcall("HINCRBY", jobIdKey, "atm", 1)', 'rcall("HSET", jobIdKey, ARGV[3], ARGV[4], "finishedOn", timestamp)\n    local attemptsMade = rcall("HINCRBY", jobIdKey, "atm", 1)'],
+      ['rcall("ZADD", targetSet, timestamp, jobId)\n        rcall("HSET", jobIdKey, ARGV[3], ARGV[4], "finishedOn", timestamp)', 'rcall("ZADD", targetSet, timestamp, jobId)'],
       // All calls of the group together: 128 for 16 jobs. The variable is one of krsFinish.
       ...promotes('promoted'),
       FETCH_OR_PUT_BACK,

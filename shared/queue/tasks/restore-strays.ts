@@ -26,7 +26,7 @@ export interface StrayStep {
 }
 
 /**
- * Looks for tasks that stand in no set and no list, and puts them among those that wait. No worker would ever find them.
+ * Looks for tasks that stand in no set and no list, and puts them among those that wait, or have ended. No worker would ever find them.
  *
  * A script of Redis takes a job out of one set and puts it into the next one. It does both or neither, unless a command in between is
  * refused: a person has taken a right from the user meanwhile, or has removed a key by hand.
@@ -40,14 +40,14 @@ export async function restoreStrays(redis: RedisClient, shard: Shard, { cursor, 
   // `t-a:lock` belongs to a job, and is none.
   const jobIds = found.map((key) => key.slice(shard.keys.base.length)).filter((jobId) => taskIdOf(jobId) !== undefined);
   const restored: string[] = [];
-  for (let from = 0; from < jobIds.length; from += JOBS_AT_ONCE) restored.push(...(await restoreThose(shard, jobIds.slice(from, from + JOBS_AT_ONCE))));
+  for (let from = 0; from < jobIds.length; from += JOBS_AT_ONCE) restored.push(...(await restoreThose(shard, jobIds.slice(from, from + JOBS_AT_ONCE), 'at their time')));
   return { restored, looked: looked + KEYS_AT_ONCE, next: next === '0' ? undefined : { cursor: next, looked: looked + KEYS_AT_ONCE } };
 }
 
 /** The same for jobs that are known. @returns the ids of those that were put back */
-export async function restoreThose({ client, keys }: Shard, jobIds: readonly string[]): Promise<readonly string[]> {
-  const { delayed, prioritized, completed, failed, wait, active, paused, marker, base } = keys;
-  const reply: unknown = await client.runCommand('krsRestoreStrays', [delayed, prioritized, completed, failed, wait, active, paused, marker, base, ...jobIds]);
+export async function restoreThose({ client, keys }: Shard, jobIds: readonly string[], due: 'now' | 'at their time'): Promise<readonly string[]> {
+  const { delayed, prioritized, completed, failed, wait, active, paused, marker, parked, base } = keys;
+  const reply: unknown = await client.runCommand('krsRestoreStrays', [delayed, prioritized, completed, failed, wait, paused, active, marker, parked, base, due === 'now' ? '1' : '', ...jobIds]);
   // The script's own answer.
   return reply as string[];
 }

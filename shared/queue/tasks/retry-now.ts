@@ -23,7 +23,7 @@ export async function retryNow(shard: Shard, taskId: string, acting: Acting): Pr
     case 'done': {
       const { action, state, run, wasDue, at } = acted;
       // A task that is in no set looks like one that waits for a slot. Nobody has to wait for the janitor.
-      if (wasDue) await restoreThose(shard, [jobIdOf(taskId)]);
+      if (wasDue) await restoreThose(shard, [jobIdOf(taskId)], 'now');
       if (action === 'redrive') return { kind: 'redriven', run: run + 1, dueAt: at };
       return { kind: wasDue ? 'already_due' : 'retried_now', state, run, dueAt: at };
     }

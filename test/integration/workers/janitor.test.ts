@@ -246,26 +246,52 @@ describe('janitor', () => {
       expect(receiver.requestsFor(now)).to.have.lengthOf(1);
     });
 
-    it('are left when they have ended, are held by a worker, or stand in a list', async () => {
-      const [delivered = ''] = await deliver(1);
+    it('go to those that have ended when they have', async () => {
+      const [[delivered = ''], [dead = ''], [parked = '']] = [await deliver(1), await deadLetter(1), await park(1)];
+      const { completed, failed, parked: parkedSet, straysCursor } = await keys();
+      // Their workers have looked, and rest.
+      await service.redis.del(straysCursor);
+      expect(await service.redis.zrem(completed, jobIdOf(delivered))).to.equal(1);
+      expect(await service.redis.zrem(failed, jobIdOf(dead), jobIdOf(parked))).to.equal(2);
+      expect(await service.redis.zrem(parkedSet, jobIdOf(parked))).to.equal(1);
+      await clean(0, {}, async () => { expect((await getTaskAnswer(service.baseUrl, parked)).body['state']).to.equal('parked'); });
+      for (const [id, state] of [[delivered, 'delivered'], [dead, 'dead_lettered']] as const) {
+        expect((await getTaskAnswer(service.baseUrl, id)).body['state']).to.equal(state);
+        expect(await dueAtOf(id)).to.equal(undefined);
+      }
+      expect(await service.redis.zscore(parkedSet, jobIdOf(parked))).to.equal(await service.redis.zscore(failed, jobIdOf(parked)));
+    });
+
+    it('are left when they are held by a worker, or stand in a list', async () => {
       const [held, listed] = [uniqueId('held'), uniqueId('listed')];
       const shardKeys = await keys();
       for (const id of [held, listed]) {
         await submitNew(service.baseUrl, httpTask(receiver.url('/'), { id }));
         await losePlace(id);
       }
-      await service.redis.zrem(shardKeys.completed, jobIdOf(delivered));
       await service.redis.set(`${shardKeys.job(held)}:lock`, 'token');
       await service.redis.lpush(shardKeys.active, jobIdOf(listed));
       // The end of a pass.
       await clean(0, {}, async () => { expect(await service.redis.get(shardKeys.straysCursor)).to.equal('resting'); });
-      for (const id of [delivered, held, listed]) expect(await dueAtOf(id), id).to.equal(undefined);
+      for (const id of [held, listed]) expect(await dueAtOf(id), id).to.equal(undefined);
       await service.redis.del(`${shardKeys.job(held)}:lock`);
+    });
+
+    it('are not looked for in long lists of an older version', async () => {
+      const id = uniqueId('behind');
+      const { wait, straysCursor } = await keys();
+      await submitNew(service.baseUrl, httpTask(receiver.url('/'), { id }));
+      await losePlace(id);
+      await service.redis.rpush(wait, ...Array.from({ length: 501 }, (_, nth) => `t-old-${nth}`));
+      await clean(0, {}, async () => { expect(await service.redis.get(straysCursor)).to.equal('resting'); });
+      expect(await dueAtOf(id)).to.equal(undefined);
+      await service.redis.del(wait, straysCursor);
+      await clean(0, {}, async () => { expect(await dueAtOf(id)).to.be.a('number'); });
     });
 
     it('are put back at once by a retry', async () => {
       const id = uniqueId('retried');
-      await submitNew(service.baseUrl, httpTask(receiver.url('/'), { id }));
+      await submitNew(service.baseUrl, httpTask(receiver.url('/'), { id, initial_delay: 3_600 }));
       await losePlace(id);
       expect((await retryNow(service.baseUrl, id)).status).to.equal(200);
       expect(await dueAtOf(id)).to.be.at.most(Date.now());
