@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { Redis, type RedisOptions } from 'ioredis';
 import type { RedisConfig } from '../config/load.js';
 import type { HostPort } from '../config/schema.js';
@@ -52,7 +53,7 @@ export async function diagnoseRedis(config: RedisConfig): Promise<Diagnosis> {
       const found = await Promise.all(config.nodes.map((address) => node(address, askForNodes)));
       const [named = []] = found.flatMap((finding) => (finding.kind === 'well' ? [finding.answer] : []));
       const ofNamed = await Promise.all(named.slice(0, MOST_NODES).map((address) => node(address, ping, announcedName(nodeName(address)))));
-      return conclude([found.filter((finding) => !ofNamed.some((other) => isSameServer(other, finding))), ofNamed]);
+      return conclude([found.filter((finding) => !ofNamed.some((other) => isSameServer(other, finding))), [...ofNamed, ...found.filter((finding) => isUnnamed(finding, ofNamed))]]);
     }
   }
 }
@@ -71,6 +72,12 @@ function keepsOut(stage: readonly Finding<unknown>[]): boolean {
 /** A cluster may name a node by its address, and we by a name. */
 function isSameServer(one: Finding<unknown>, other: Finding<unknown>): boolean {
   return one.kind === 'fault' && other.kind === 'fault' && one.fault.text === other.fault.text && portOf(one) === portOf(other);
+}
+
+/** It lets us in, and the others do not name it: a replica that has got nothing from its master yet. Behind a name may be one that they name by address. */
+function isUnnamed(finding: Finding<unknown>, named: readonly Finding<unknown>[]): boolean {
+  const isByName = isIP(finding.name.slice(0, finding.name.lastIndexOf(':'))) === 0;
+  return finding.kind === 'well' && !named.some((other) => other.name === finding.name || (isByName && portOf(other) === portOf(finding)));
 }
 
 function portOf({ name }: Finding<unknown>): string {

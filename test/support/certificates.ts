@@ -33,10 +33,11 @@ export class TestAuthority {
     readonly ca: string,
   ) {}
 
-  static async create(): Promise<TestAuthority> {
+  /** @param name two of the same name are one that was made anew */
+  static async create(name = 'Authority of a test'): Promise<TestAuthority> {
     const folder = await mkdtemp(path.join(tmpdir(), 'ca-test-'));
     const authority = new TestAuthority(folder, path.join(folder, 'ca.pem'));
-    await run('openssl', ['req', '-x509', ...ellipticKey, '-days', '2', '-subj', '/CN=Authority of a test', '-keyout', authority.#at('ca.key'), '-out', authority.ca]);
+    await run('openssl', ['req', '-x509', ...ellipticKey, '-days', '2', '-subj', `/CN=${name}`, '-keyout', authority.#at('ca.key'), '-out', authority.ca]);
     return authority;
   }
 
