@@ -16,6 +16,7 @@ import { SetupError } from '../processes/setup-error.mjs';
  * @property {number} shutdownMs         from SIGTERM to the end of a process
  * @property {number | 'off'} workerPort  of the first worker; each further one has the next number
  * @property {boolean} needsKey           whether each call needs an access key
+ * @property {readonly string[]} redisWarnings  what is set about a Redis and is not read, for a start that brings a Redis of its own
  * @property {(place: {host: string, port: number}) => boolean} isForbidden whether the address policy refuses a destination
  */
 
@@ -29,11 +30,11 @@ export async function readLaunchSettings(env) {
   const { variables } = await import(built('shared', 'config', 'schema.js'));
   const { refusalOfHost } = await import(built('shared', 'domain', 'addresses', 'destination-policy.js'));
   try {
-    const { http, auth, destinationPolicy, shutdownDelayMs, shutdownTimeoutMs, telemetry } = loadConfig(env);
+    const { http, auth, destinationPolicy, shutdownDelayMs, shutdownTimeoutMs, telemetry, warnings } = loadConfig(env);
     const workers = variables.WORKERS.parse(env.WORKERS || variables.WORKERS.fallback);
     const faults = faultsOfPorts({ httpPort: http.port, workerPort: telemetry.workerPort, workers });
     if (faults.length > 0) throw new ConfigError(faults);
-    return { httpHost: http.host, reachableHost: urlHost(http.host), httpPort: http.port, workers, shutdownMs: shutdownDelayMs + shutdownTimeoutMs, workerPort: telemetry.workerPort, needsKey: auth.isOn, isForbidden: (place) => refusalOfHost(destinationPolicy, place, () => false) !== undefined };
+    return { httpHost: http.host, reachableHost: urlHost(http.host), httpPort: http.port, workers, shutdownMs: shutdownDelayMs + shutdownTimeoutMs, workerPort: telemetry.workerPort, needsKey: auth.isOn, redisWarnings: warnings.filter((/** @type {string} */ warning) => /^REDIS_?/i.test(warning)), isForbidden: (place) => refusalOfHost(destinationPolicy, place, () => false) !== undefined };
   } catch (error) {
     if (error instanceof ConfigError) throw new SetupError(error.message, { exitCode: EXIT_CONFIG });
     throw error;

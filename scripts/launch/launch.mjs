@@ -84,7 +84,11 @@ export async function launch(welcome = welcomeText, command = 'npm start') {
     // All of them are checked, those too that ours has no use for: a wrong one is a mistake.
     const settings = await readLaunchSettings(env);
     // These belong to a server elsewhere; ours has no password and speaks no TLS.
-    if (!isRedisElsewhere) for (const name of Object.keys(env)) if (isOfRedisElsewhere(name)) delete env[name];
+    if (!isRedisElsewhere) {
+      // Its processes are given an address, and so will not say it themselves.
+      for (const warning of settings.redisWarnings) console.error(warning);
+      for (const name of Object.keys(env)) if (isOfRedisElsewhere(name)) delete env[name];
+    }
     stopGraceMs = settings.shutdownMs + STOP_GRACE_MS;
     await waitForOrphans(record, stopGraceMs, ending.signal);
     note({ processes: [] });

@@ -19,4 +19,10 @@ describe('what the launcher reads of the configuration', () => {
       expect(await readLaunchSettings(env)).to.have.property('workers', Number(env.WORKERS ?? 1));
     }
   });
+
+  it('tells what is set about a Redis and is not read, which the processes of an embedded one cannot say', async () => {
+    const { redisWarnings } = await readLaunchSettings({ REDIS_URL: 'redis://:hunter2@redis.example', REDIS_MASTER_NAME: 'm', WORKER_CONCURENCY: '5' });
+    expect(redisWarnings.map((warning) => warning.replace(/:? is set.*/, ''))).to.deep.equal(['REDIS_URL', 'REDIS_MASTER_NAME']);
+    expect(redisWarnings.join()).to.not.include('hunter2');
+  });
 });
