@@ -172,6 +172,8 @@ describe('the Helm chart', function () {
     { set: ['config.REDIS_ADDR=redis:6379'], says: /The chart makes no secrets[^]*kubectl create secret generic[^]*BOOTSTRAP_API_KEY=krs_boot_/ },
     { set: ['config.ENVIRONMENT=dev', 'config.AUTH=on', 'redis.enabled=true'], says: /The chart makes no secrets/ },
     { set: ['config.ENVIRONMENT=dev', 'config.REDIS_ADDR=redis:6379', 'redis.enabled=true'], says: /take one of the two away/ },
+    { set: ['secrets.existingSecret=kept', 'config.REDIS_CLUSTER_ADDRS=redis:6379'], says: /nothing reads them with REDIS_MODE=standalone: set config\.REDIS_MODE=cluster/ },
+    { set: ['secrets.existingSecret=kept', 'config.REDIS_MASTER_NAME=m', 'config.REDIS_SENTINEL_ADDRS=sentinel'], says: /set config\.REDIS_MODE=sentinel/ },
     { set: [...WITH_SECRET, 'worker.autoscaling.enabled=true'], says: /worker\.autoscaling\.keySecret\.name/ },
     { set: [...WITH_SECRET, 'api.shutdownDelay=ten'], says: /shutdownDelay/ },
     { set: [...WITH_SECRET, 'workers.replicas=3'], says: /workers/ },
@@ -333,10 +335,10 @@ describe('the Helm chart', function () {
   });
 
   it('lets the API out to the port that an address without one stands for', () => {
-    const ports = (variable: string, addresses: string): number[] => portsOut(new Rendered({ set: ['secrets.existingSecret=kept'], file: `{ config: { ${variable}: "${addresses}" }, networkPolicy: { enabled: true } }` }).one('NetworkPolicy', 'api').spec);
+    const ports = (variable: string, addresses: string, mode = 'standalone'): number[] => portsOut(new Rendered({ set: ['secrets.existingSecret=kept'], file: `{ config: { REDIS_MODE: ${mode}, ${variable}: "${addresses}" }, networkPolicy: { enabled: true } }` }).one('NetworkPolicy', 'api').spec);
     expect(ports('REDIS_ADDR', '10.0.0.5')).to.deep.equal([53, 53, 6379]);
-    expect(ports('REDIS_SENTINEL_ADDRS', 'sentinel-0, sentinel-1:26380,[fd00::5]')).to.deep.equal([53, 53, 26379, 26380]);
-    expect(ports('REDIS_CLUSTER_ADDRS', '[fd00::5],redis-1')).to.deep.equal([53, 53, 6379]);
+    expect(ports('REDIS_SENTINEL_ADDRS', 'sentinel-0, sentinel-1:26380,[fd00::5]', 'sentinel')).to.deep.equal([53, 53, 26379, 26380]);
+    expect(ports('REDIS_CLUSTER_ADDRS', '[fd00::5],redis-1', 'cluster')).to.deep.equal([53, 53, 6379]);
   });
 
   it('lets the API out to every Redis that a variable names', () => {
