@@ -36,9 +36,12 @@ const ofClusters = ['ASKING', 'CLUSTER|INFO', 'CLUSTER|SLOTS', 'READONLY', 'READ
 /** Those without which no task is taken, and those that /readyz asks with. */
 const toTakeTasks: ReadonlySet<string> = new Set(['DEL', 'EVAL', 'EVALSHA', 'EXEC', 'EXISTS', 'GET', 'HLEN', 'HMSET', 'INCR', 'MULTI', 'TIME', 'WAIT', 'ZADD', 'ZCARD']);
 
-/** @param missing of one server, as askRights tells it */
+/**
+ * Of keys it says nothing: those of one shard may be refused while another takes tasks, and a write there tells.
+ * @param missing of one server, as askRights tells it
+ */
 export function takesNoTasks(missing: readonly string[]): boolean {
-  return missing.some((right) => toTakeTasks.has(right) || right.startsWith(OF_KEYS));
+  return missing.some((right) => toTakeTasks.has(right));
 }
 
 /** Begins what is told of a pattern of keys. */
