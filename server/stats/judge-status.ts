@@ -87,7 +87,7 @@ const rules = {
       return `${where} fewer replicas in step than REDIS_MIN_REPLICAS: new tasks and changes are refused there (503 redis_unavailable), and deliveries go on`;
     }
     if (!isFleetAccepting) return `the part of Redis that holds keys, limits and circuits takes no writes, or has fewer replicas in step than REDIS_MIN_REPLICAS: changes of them are refused${workers === undefined ? ', and workers cannot report' : ''}`;
-    if (workers === undefined) return 'the part of Redis that holds limits, circuits and the reports of workers does not answer, or takes no writes';
+    if (workers === undefined) return 'the part of Redis that holds limits, circuits and the reports of workers does not answer, takes no writes, or was away until a moment ago: how many workers run is not known';
     return undefined;
   },
   // Workers that lack a right may be unable to report.

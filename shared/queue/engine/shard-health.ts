@@ -20,6 +20,8 @@ export interface Part {
   readonly name: string;
   /** A cheap question on the connection that requests use. */
   ask(): Promise<unknown>;
+  /** Called behind each question that finds it away. */
+  onAway?(): void;
 }
 
 class LateAnswer extends Error {}
@@ -72,6 +74,7 @@ class PartHealth {
     } finally {
       this.isAway = this.#isOut || this.#lateInARow > 0;
       this.asked = undefined;
+      if (this.isAway) this.part.onAway?.();
     }
   }
 }

@@ -5,6 +5,7 @@ import { joinedPolicy, policyAt, type FlowLimits, type FlowPolicy } from '../../
 import { printLife, readLife, type SilentWorker, type WorkerLife } from '../../domain/flow/dead-worker.js';
 import type { QueueClient } from '../engine/queue-client.js';
 import type { FlowKeys } from '../names.js';
+import { ReportGap } from './report-gap.js';
 
 /** A change of the settings or the circuit of one name; undefined means that they were removed. */
 export type ControlChange =
@@ -64,7 +65,7 @@ export interface FlowSnapshot {
   /** A pause that is over by itself is not among them. */
   readonly policies: ReadonlyMap<string, FlowPolicy>;
   readonly circuits: ReadonlyMap<string, Circuit>;
-  /** The workers that reported within the last 5 s; undefined: Redis takes no writes there, so they may run and cannot report. */
+  /** The workers that reported within the last 5 s; undefined: Redis takes no writes there, or none has reported since it does again. So they may run. */
   readonly workers: number | undefined;
   /** Redis' clock, ms since the epoch. The times of circuits are by this clock. */
   readonly now: number;
@@ -87,6 +88,8 @@ export class FlowStore {
     private readonly keys: FlowKeys,
     /** A stored name as this process spells it now: it may hide more than the process that stored it. */
     private readonly spelled: (name: string) => string = (name) => name,
+    /** Of the process: stores of one process share it. */
+    private readonly reportGap = new ReportGap(),
   ) {}
 
   /** @param known version that the last call returned, -1 for the first call */
@@ -105,13 +108,13 @@ export class FlowStore {
     const reply: unknown = await this.client.runCommand('krsFlowSnapshot', [this.keys.controls, this.keys.workers, this.keys.neverThere, REPORT_FOR_MS, ...fields]);
     // The script's own answer: see control-scripts.ts.
     const [workers, now, values, takesReports] = reply as [number, number, (string | null)[], number];
-    return { ...readControls(fields.map((field, nth) => readControl(field, values[nth])), now, (name) => name), workers: takesReports === 1 ? workers : undefined, now };
+    return { ...readControls(fields.map((field, nth) => readControl(field, values[nth])), now, (name) => name), workers: this.reportGap.known(takesReports === 1 ? workers : undefined), now };
   }
 
   /** The snapshot of all names for which an operator set something, or whose circuit is not closed. */
   async snapshotOfAll(): Promise<FlowSnapshot> {
     const { changes, now, workers, isReportTaken } = await this.changesSince(-1);
-    return { ...readControls(changes, now, this.spelled), workers: isReportTaken ? workers : undefined, now };
+    return { ...readControls(changes, now, this.spelled), workers: this.reportGap.known(isReportTaken ? workers : undefined), now };
   }
 
   /** Replaces the limits of a name. A pause stays as it is. @param limits undefined: it has none any more */

@@ -24,6 +24,7 @@ import { cancelTask, type Cancellation, type Removal } from './cancel-task.js';
 import { editTask, type Edit, type EditedTask } from './edit-task.js';
 import { failedDestinations } from './failed-destinations.js';
 import { FlowStore } from '../flow/flow-store.js';
+import { ReportGap } from '../flow/report-gap.js';
 import { WaitingLists, type WaitingListDepths } from '../flow/waiting-lists.js';
 import { accessKeys, credentialKeys, FLEET, fleetNeverThere, fleetReplicaMark, flowKeys, shardOf, statsKeys, testSendKeys, type OwnKeys } from '../names.js';
 import { ActivityStore } from '../stats/activity-store.js';
@@ -86,13 +87,18 @@ const messageOf = {
   unavailable: 'redis connection failed',
 } as const satisfies Record<Exclude<RedisErrorClass, 'bug'>, string>;
 
+/** Whether it was made of an error of Redis. */
+function isOfRedis(error: unknown): boolean {
+  return error instanceof RequestError && (Object.values(codeOf) as readonly RequestErrorCode[]).includes(error.code);
+}
+
 /** What `work` resolves with, or refuses with, to be told later. What fails because of Redis has no answer, and rejects. */
 async function answerOf<T>(work: () => Promise<T>): Promise<() => T> {
   try {
     const result = await work();
     return () => result;
   } catch (error) {
-    if (!(error instanceof RequestError) || (Object.values(codeOf) as readonly RequestErrorCode[]).includes(error.code)) throw error;
+    if (!(error instanceof RequestError) || isOfRedis(error)) throw error;
     return () => {
       throw error;
     };
@@ -141,11 +147,15 @@ export class TaskQueue {
   readonly #batchers = new Map<Shard, SubmissionBatcher>();
   readonly #errors = new RedisErrors();
   readonly #largeReads = new LargeReads();
+  readonly #reportGap = new ReportGap();
+  readonly #onDisconnected = (): void => this.#reportGap.seen();
 
   constructor(private readonly options: TaskQueueOptions) {
     const { redis, prefix, shards: count, replicated, onMismatch, onWait } = options;
     this.#health = options.health ?? new ShardHealth(isOutage);
     this.#audit = new AuditLogs({ prefix, isCluster: isCluster(redis), shards: () => this.#shards.all() }, this.#asking);
+    // While it cannot connect, each try ends with this. On a cluster the part with the reports may be away alone: see #watch.
+    redis.on('close', this.#onDisconnected);
     this.#shards = new Shards({ redis, prefix, count, scripts: ownScripts, replicated, onRefused: (error) => options.refusals?.refused(error), onMismatch, onWait, onOpen: options.watchesShards === true ? (shards) => this.#watch(shards) : undefined });
   }
 
@@ -373,7 +383,13 @@ export class TaskQueue {
 
   /** Limits, circuits and the reports of the workers, for the API. */
   async withFlow<T>(work: (store: FlowStore) => Promise<T>): Promise<T> {
-    return this.#speakToFleet(() => work(this.flowStore()));
+    try {
+      return await this.#speakToFleet(() => work(this.flowStore()));
+    } catch (error) {
+      // What cannot be read cannot be written either.
+      if (isOfRedis(error)) this.#reportGap.seen();
+      throw error;
+    }
   }
 
   /** The same for an answer that can do without: undefined when Redis does not tell. On a cluster it takes 0.5 s at most. */
@@ -399,7 +415,7 @@ export class TaskQueue {
   /** @throws RequestError redis_unavailable while Redis has not answered yet */
   flowStore(): FlowStore {
     const { redis, prefix, mask = defaultPathMask } = this.options;
-    return new FlowStore(this.#shards.get(0).client, flowKeys(prefix, isCluster(redis)), (name) => hiddenName(name, mask));
+    return new FlowStore(this.#shards.get(0).client, flowKeys(prefix, isCluster(redis)), (name) => hiddenName(name, mask), this.#reportGap);
   }
 
   /** One call of the API about what stands once for the whole fleet, and in each shard besides, such as bulk actions. */
@@ -507,6 +523,7 @@ export class TaskQueue {
 
   async close(): Promise<void> {
     if (this.options.watchesShards === true) this.#health.stop();
+    this.options.redis.off('close', this.#onDisconnected);
     await this.#shards.close();
   }
 
@@ -528,7 +545,7 @@ export class TaskQueue {
     // Parts of one server cannot be away alone: its connection tells.
     if (!isCluster(redis)) return;
     const { controls } = flowKeys(prefix, true);
-    this.#health.watch([...shards.map(({ queue, client, keys }) => ({ name: queue.name, ask: () => client.get(keys.neverThere) })), { name: FLEET, ask: () => redis.exists(controls) }]);
+    this.#health.watch([...shards.map(({ queue, client, keys }) => ({ name: queue.name, ask: () => client.get(keys.neverThere) })), { name: FLEET, ask: () => redis.exists(controls), onAway: () => this.#reportGap.seen() }]);
   }
 
   #marksOf(versions: 'accessVersion' | 'sessionVersion'): VersionMarks | undefined {

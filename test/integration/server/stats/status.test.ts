@@ -208,6 +208,24 @@ describe('GET /status, while Redis', () => {
     await eventually(async () => { expect((await status(service)).status).to.equal('ok'); }, PATIENCE);
   });
 
+  it('is back, and no worker can have reported yet: does not say that none runs, until they have had the time', async () => {
+    await redis.kill();
+    await expectAway();
+    await redis.restart();
+    const first = await eventually(async () => {
+      const seen = await status(service);
+      expect(seen.counts).to.not.equal(null);
+      return seen;
+    }, PATIENCE);
+    expect(first).to.include({ status: 'degraded', workers: null });
+    expect(codes(first)).to.deep.equal(['redis_unavailable']);
+    await eventually(async () => {
+      const seen = await status(service);
+      expect(seen).to.include({ status: 'down', workers: 0 });
+      expect(codes(seen)).to.deep.equal(['no_worker']);
+    }, PATIENCE);
+  });
+
   it('is frozen: answers within the limit of a request', async () => {
     await redis.freeze();
     await expectAway();
@@ -274,6 +292,34 @@ describe('GET /status, while Redis', () => {
       expect(seen).to.deep.include({ status: 'degraded', workers: null, shards_away: [] });
       expect(seen.counts).to.deep.include({ waiting: 4, scheduled: 4, held: null });
     }, PATIENCE);
+  });
+
+  it('has the node of that slot killed in a cluster, and started again: workers that run are never said to be none', async () => {
+    const cluster = await RedisCluster.start({ masters: 2, replicas: 0, nodeTimeoutMs: 60_000, settings: ['--cluster-require-full-coverage', 'no'] });
+    try {
+      await service.close();
+      service = await InProcessService.ready({ redis: { mode: 'cluster', nodes: cluster.nodes.map(({ address }) => address), username: undefined, password: undefined, tls: false }, shards: 16 });
+      await eventually(async () => { expect(await status(service)).to.include({ status: 'down', workers: 0 }); }, PATIENCE);
+      const { owner } = await cluster.ownerOf(`{${service.prefix}-flow}`);
+      await owner.kill();
+      await eventually(async () => { expect((await status(service)).shards_away.length).to.be.within(1, 15); }, PATIENCE);
+      await owner.restart();
+      const back = await eventually(async () => {
+        const seen = await status(service);
+        expect(seen.shards_away).to.deep.equal([]);
+        return seen;
+      }, PATIENCE);
+      expect([back.workers, codes(back)]).to.deep.equal([null, ['redis_unavailable']]);
+      await service.startWorker();
+      await eventually(async () => {
+        const seen = await status(service);
+        expect(codes(seen)).to.not.include('no_worker');
+        expect(seen).to.include({ status: 'ok', workers: 1 });
+      }, PATIENCE);
+    } finally {
+      await service.close();
+      await cluster.close();
+    }
   });
 
   it('has the node of that slot frozen in a cluster: both answers come, with the counts of the other shards', async () => {
