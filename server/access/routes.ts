@@ -18,6 +18,7 @@ import { performed, type Performed } from '../http/operator-action.js';
 import type { Route } from '../http/route.js';
 import { checkQuotaClients } from './client-quotas.js';
 import type { KeyRing } from './key-ring.js';
+import { untoldTakenBack } from './untold-secret.js';
 import { checkBinding, parseKeyChange, parseNewKey, parseOverlap } from './schema.js';
 import { toWireKey } from './view.js';
 
@@ -54,12 +55,13 @@ export const keyRoutes: readonly Route<KeyParts>[] = [
       const id = newId();
       const secret = newSecret();
       const key: StoredKey = { id, ...settings, secretHash: hashOf(secret), previous: null, sealSecret: newSecret(), createdAt: parts.clock(), createdBy: asked.by };
-      return performed(context, parts, { action: 'key.create', target: { type: 'key', id }, asked }, async () => {
+      return untoldTakenBack(parts, (written) => performed(context, parts, { action: 'key.create', target: { type: 'key', id }, asked }, async () => {
         const { accessKeys, quotaClients } = parts.callerLimits;
         checkQuotaClients(await storedKeys(parts), key, quotaClients);
         await settle(parts, (store) => store.put(undefined, key, { mayBeLastAdmin: true, most: accessKeys }));
+        written((store) => store.remove(key, { mayBeLastAdmin: true }));
         return { result: jsonAnswer(201, { key: printApiKey({ id, secret }), ...toWireKey(key, undefined, parts.clock()) }), fields: { before: {}, after: fieldsOf(key) } };
-      });
+      }));
     },
   },
   {
@@ -132,11 +134,13 @@ export const keyRoutes: readonly Route<KeyParts>[] = [
       const overlapMs = Math.ceil(parseOverlap(others.overlap) * 1_000);
       const id = context.param('id');
       const secret = newSecret();
-      return performed(context, parts, { action: 'key.rotate', target: { type: 'key', id }, asked }, async () => {
+      return untoldTakenBack(parts, (written) => performed(context, parts, { action: 'key.rotate', target: { type: 'key', id }, asked }, async () => {
         // A secret that was replaced before ends now: two hold at most.
         const { before, after } = await changed(parts, id, (key) => ({ ...key, secretHash: hashOf(secret), previous: overlapMs === 0 ? null : { secretHash: key.secretHash, until: parts.clock() + overlapMs } }));
+        // One that has leaked stays ended: the next try gives a secret.
+        if (overlapMs > 0) written((store) => store.put(after, before, { mayBeLastAdmin: true, most: parts.callerLimits.accessKeys }));
         return shown(parts, before, after, { key: printApiKey({ id, secret }) });
-      });
+      }));
     },
   },
 ];

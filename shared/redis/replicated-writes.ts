@@ -6,7 +6,8 @@ import { redisErrorCode } from './redis-error.js';
 import { commandsThatEnd, isCluster, reconnectAfterMs, type RedisClient } from './redis-connection.js';
 import { masterOf, serverName } from './redis-masters.js';
 import { replicasInStep } from './replica-count.js';
-import { withinRequestLimit } from './request-limit.js';
+import { REQUEST_LIMIT_MS, withinRequestLimit } from './request-limit.js';
+import { SeenReplicas } from './seen-replicas.js';
 
 /** How many groups of one process wait for the replicas of one master at once. On loopback 1 and 8 were as fast. */
 export const CONNECTIONS_PER_MASTER = 4;
@@ -17,6 +18,8 @@ const LONGEST_WAIT_MS = 700;
 /** A write that is refused with MOVED was not done, and goes to the server that is named. */
 const MAX_ROUNDS = 3;
 const MARK_LASTS_MS = 86_400_000;
+/** How long the answer to `hasReplicas` waits for its own write, ms: /readyz and /status are answered within a second. The write goes on, for the next answer. */
+const LOOK_MS = 300;
 /** A firewall forgets connections on which nothing passes; the first to write would find out. */
 const KEEP_ALIVE_MS = 60_000;
 /**
@@ -48,6 +51,9 @@ export function replicatedScript(lua: string): ReplicatedScript {
  */
 export class ReplicatedWrites {
   readonly #pools = new Map<string, ConnectionPool>();
+  readonly #seen = new SeenReplicas();
+  /** Writes that only ask for the replicas, by master. */
+  readonly #looks = new Map<string, Promise<void>>();
   #isClosed = false;
 
   constructor(
@@ -91,7 +97,7 @@ export class ReplicatedWrites {
     const result = await work();
     const until = performance.now() + limitMs;
     await this.#pool(mark).use(until, async (connection) => {
-      const [, reached] = await inOneGo([connection.eval(MARK, 1, mark, MARK_LASTS_MS), this.#wait(connection, until)]);
+      const reached = await this.#writeMark(connection, mark, until);
       this.#check(reached, connection);
       const isOneServer = before !== undefined && this.#streamFor(mark) === before && (await withinRequestLimit(leadToOneServer(this.#nodeFor(mark), connection), until - performance.now()));
       if (!isOneServer || this.#streamFor(mark) !== before || before.destroyed) {
@@ -102,18 +108,43 @@ export class ReplicatedWrites {
   }
 
   /**
-   * @param key of the slot
-   * @returns whether the master of a slot has enough replicas in step. One that is frozen counts for 10 s more
-   * @throws when the master does not answer, or INFO is not allowed
+   * Whether what is written now is on enough replicas in time: what INFO says of them, and what writes have shown. Where this process has written nothing
+   * just now, a mark is written to find out, once a second at most for each master.
+   * @param mark a key in the slot that is asked about
    */
-  async hasReplicas(key: string): Promise<boolean> {
-    return replicasInStep(await this.#nodeFor(key).info('replication')) >= this.minReplicas;
+  async hasReplicas(mark: string): Promise<boolean> {
+    const node = this.#nodeFor(mark);
+    // Where INFO is not allowed, writes tell.
+    const inStep = await node.info('replication').then(replicasInStep, () => undefined);
+    if (inStep !== undefined && inStep < this.minReplicas) return false;
+    const master = this.#nameOf(node);
+    // A master that does not answer shows nothing of its replicas.
+    if (!this.#seen.isFresh(master)) await withinRequestLimit(this.#look(master, mark), LOOK_MS).catch(() => undefined);
+    return this.#seen.hasEnough(master);
   }
 
   close(): void {
     this.#isClosed = true;
     for (const pool of this.#pools.values()) pool.close();
     this.#pools.clear();
+  }
+
+  /** Shards of one master share a look. It never fails. */
+  #look(master: string, mark: string): Promise<void> {
+    const until = performance.now() + REQUEST_LIMIT_MS;
+    const look = this.#looks.get(master) ?? this.#lookAt(mark, until).catch(() => undefined).finally(() => this.#looks.delete(master));
+    this.#looks.set(master, look);
+    return look;
+  }
+
+  async #lookAt(mark: string, until: number): Promise<void> {
+    await this.#pool(mark).use(until, async (connection) => this.#check(await this.#writeMark(connection, mark, until), connection));
+  }
+
+  /** @returns what WAIT answers */
+  async #writeMark(connection: Redis, mark: string, until: number): Promise<unknown> {
+    const [, reached] = await inOneGo([connection.eval(MARK, 1, mark, MARK_LASTS_MS), this.#wait(connection, until)]);
+    return reached;
   }
 
   async #runOn(connection: Redis, { lua, sha }: ReplicatedScript, args: readonly (string | number | Buffer)[], mark: string, until: number): Promise<unknown> {
@@ -154,20 +185,27 @@ export class ReplicatedWrites {
     }
     if (reached instanceof Error) throw reached;
     const count = Number(reached);
-    if (!(count >= this.minReplicas)) throw new NotReplicatedError(`${count} of ${this.minReplicas} replicas (REDIS_MIN_REPLICAS) have what was written`);
+    const isEnough = count >= this.minReplicas;
+    this.#seen.saw(this.#nameOf(connection), isEnough);
+    if (!isEnough) throw new NotReplicatedError(`${count} of ${this.minReplicas} replicas (REDIS_MIN_REPLICAS) have what was written`);
   }
 
   #pool(key: string): ConnectionPool {
     // Groups that fail at the end are followed by those that wait behind them.
     if (this.#isClosed) throw new Error('Connection is closed.');
     const node = this.#nodeFor(key);
-    const name = isCluster(this.redis) ? serverName(node) : '';
+    const name = this.#nameOf(node);
     let pool = this.#pools.get(name);
     if (pool === undefined) {
       pool = new ConnectionPool(CONNECTIONS_PER_MASTER, () => openLike(node, isCluster(this.redis)), () => node.status === 'ready');
       this.#pools.set(name, pool);
     }
     return pool;
+  }
+
+  /** One Redis is one master, whatever its address is after a failover. */
+  #nameOf(node: Redis): string {
+    return isCluster(this.redis) ? serverName(node) : '';
   }
 
   /** The connection that other commands about a key use. @throws while no master has its slot */
@@ -194,6 +232,7 @@ export class ReplicatedWrites {
   #forget(server: string): void {
     this.#pools.get(server)?.close();
     this.#pools.delete(server);
+    this.#seen.forget(server);
   }
 }
 
