@@ -21,6 +21,7 @@ const STEP_PAUSE_MS = 5;
  */
 const IDLE_STEP_PAUSE_MS = 100;
 const ROUND_EVERY_MS = 1_000;
+const STRAYS_AFTER_MS = 60_000;
 /** A round looks at a part of the shards, so that a worker that has nothing to remove asks little. */
 const FEWEST_SHARDS_PER_ROUND = 2;
 /** However many shards there are, each has its turn within so many rounds: sooner than the lead of one lapses. */
@@ -58,6 +59,8 @@ export class Janitor {
   readonly #busy = new Set<Shard>();
   /** When the next step of the search for strays may come, monotonic ms. */
   readonly #strayStepAt = new Map<Shard, number>();
+  /** A start has enough to do: nothing is looked for before, monotonic ms. */
+  #straysFrom = 0;
   /** Index of the shard that is next. */
   #next = 0;
   /** When the idle ones had a turn last, monotonic ms. */
@@ -72,10 +75,14 @@ export class Janitor {
       readonly mask?: PathMask;
       readonly clock: Clock;
       readonly logger: Logger;
+      /** For how long it looks for no strays after its start, ms. The default is a minute. */
+      readonly straysAfterMs?: number;
     },
   ) {}
 
   start(): void {
+    const { straysAfterMs = STRAYS_AFTER_MS } = this.options;
+    this.#straysFrom = performance.now() + straysAfterMs;
     this.#rounds.start();
   }
 
@@ -167,8 +174,10 @@ export class Janitor {
 
   async #searchStrays(shard: Shard): Promise<number> {
     const now = performance.now();
+    const stepAt = this.#strayStepAt.get(shard);
+    if (stepAt === undefined && now < this.#straysFrom) return ROUND_EVERY_MS;
     // Another shard may have more to do, and rounds be many.
-    if (now < (this.#strayStepAt.get(shard) ?? 0)) return IDLE_STEP_PAUSE_MS;
+    if (stepAt !== undefined && now < stepAt) return IDLE_STEP_PAUSE_MS;
     this.#strayStepAt.set(shard, now + IDLE_STEP_PAUSE_MS);
     return (await searchStrays(shard, this.options.redis, this.options.logger)) ? IDLE_STEP_PAUSE_MS : ROUND_EVERY_MS;
   }

@@ -263,7 +263,7 @@ describe('FlowStore', () => {
     });
 
     it('a place that is not given back lapses', async () => {
-      expect(await acquire({ maxConcurrency: 1 }, ['a'], 'dies', 40)).to.include({ granted: 1 });
+      expect(await acquire({ maxConcurrency: 1 }, ['a'], 'dies', 1_000)).to.include({ granted: 1 });
       expect(await acquire({ maxConcurrency: 1 }, ['b'])).to.include({ granted: 0 });
       await eventually(async () => expect(await acquire({ maxConcurrency: 1 }, ['b'])).to.include({ granted: 1 }));
     });
