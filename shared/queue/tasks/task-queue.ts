@@ -148,7 +148,9 @@ export class TaskQueue {
   readonly #errors = new RedisErrors();
   readonly #largeReads = new LargeReads();
   readonly #reportGap = new ReportGap();
-  readonly #onDisconnected = (): void => this.#reportGap.seen();
+  /** Before Redis has answered once, nothing is known of a gap: a start has to say at once that no worker runs. */
+  #wasOpen = false;
+  readonly #onDisconnected = (): void => { if (this.#wasOpen) this.#reportGap.seen(); };
 
   constructor(private readonly options: TaskQueueOptions) {
     const { redis, prefix, shards: count, replicated, onMismatch, onWait } = options;
@@ -156,7 +158,7 @@ export class TaskQueue {
     this.#audit = new AuditLogs({ prefix, isCluster: isCluster(redis), shards: () => this.#shards.all() }, this.#asking);
     // While it cannot connect, each try ends with this. On a cluster the part with the reports may be away alone: see #watch.
     redis.on('close', this.#onDisconnected);
-    this.#shards = new Shards({ redis, prefix, count, scripts: ownScripts, replicated, onRefused: (error) => options.refusals?.refused(error), onMismatch, onWait, onOpen: options.watchesShards === true ? (shards) => this.#watch(shards) : undefined });
+    this.#shards = new Shards({ redis, prefix, count, scripts: ownScripts, replicated, onRefused: (error) => options.refusals?.refused(error), onMismatch, onWait, onOpen: (shards) => this.#opened(shards) });
   }
 
   /** Resolves when Redis has answered once and the queues are open. @throws MismatchError as `onMismatch` */
@@ -387,7 +389,7 @@ export class TaskQueue {
       return await this.#speakToFleet(() => work(this.flowStore()));
     } catch (error) {
       // What cannot be read cannot be written either.
-      if (isOfRedis(error)) this.#reportGap.seen();
+      if (this.#wasOpen && isOfRedis(error)) this.#reportGap.seen();
       throw error;
     }
   }
@@ -550,6 +552,11 @@ export class TaskQueue {
 
   #marksOf(versions: 'accessVersion' | 'sessionVersion'): VersionMarks | undefined {
     return isCluster(this.options.redis) ? new VersionMarks(this.#shards.all(), versions) : undefined;
+  }
+
+  #opened(shards: readonly Shard[]): void {
+    this.#wasOpen = true;
+    if (this.options.watchesShards === true) this.#watch(shards);
   }
 
   #mustAnswer(part: string): void {

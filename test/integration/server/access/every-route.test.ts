@@ -88,7 +88,7 @@ const expected: Readonly<Record<string, Expectation>> = {
   'GET /admin/queues/api/queues/:queue/:job/logs': { may: readers, status: 404 },
   'GET /admin/queues/queue/:queue/:job': { may: readers, status: 200 },
   'GET /admin/queues/task': { may: readers, status: 404 },
-  'PUT /admin/queues/api/queues/:queue/:job/retry': { may: operators, status: 405 },
+  'PUT /admin/queues/api/queues/:queue/:job/retry': { may: operators, status: 404 },
   'PUT /admin/queues/api/queues/:queue/retry/failed': { may: operators, status: 404 },
   ...Object.fromEntries(['', '/tasks', '/task', '/destinations', '/destination', '/failures', '/bulk-actions', '/bulk-action', '/audit'].map((view) => [`GET /admin${view}`, { may: readers, status: 200 }] as const)),
   'GET /admin/assets/:version/*': { may: 'public', status: 404 },
