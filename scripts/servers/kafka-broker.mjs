@@ -99,8 +99,5 @@ function usualSettings({ port, controllerPort, dataDir, listeners }) {
     'transaction.state.log.replication.factor': '1',
     'transaction.state.log.min.isr': '1',
     'group.initial.rebalance.delay.ms': '0',
-    // A killed broker may come back only when its old session has run out, by default after 9 s.
-    'broker.session.timeout.ms': '1000',
-    'broker.heartbeat.interval.ms': '200',
   };
 }

@@ -47,7 +47,7 @@ describe('chaos: Kafka', () => {
     for (const ms of [besideKilledMs, besideFrozenMs]) expect(ms, `the healthy cluster is not slowed: ${aloneMs} ms alone`).to.be.below(Math.max(5_000, 3 * aloneMs));
     broker.thaw();
     ledger.faultIsOver();
-    await broker.probe.ready(30_000);
+    await broker.thawed();
     const sent = [...ledger.acked];
     await eventually(async () => {
       const seen = await idsIn(broker.probe, shaky);

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
+import type { Browser, BrowserContext, Locator, Page } from 'playwright-core';
 
 import { ADMIN_KEY, callWith, makeKey, WRONG_KEY, type TestKey } from '../support/access-keys.js';
 import { startChromium } from '../support/chromium.js';
@@ -46,6 +46,8 @@ describe('e2e: signing in at a browser', function () {
   }
   const seesTask = (): Promise<void> => page.getByText(`t-${taskId}`, { exact: true }).first().waitFor();
   const sawReason = (text: string): Promise<void> => page.getByText(text).waitFor();
+  /** The line at the head of the page: the view below says it as well, in a part that may be hidden. */
+  const saidSignedOut = (): Locator => page.getByRole('banner').getByRole('alert').filter({ hasText: 'You are signed out' });
 
   it('needs a keyboard alone, says what is wrong, and shows the page that was asked for, with its query', async () => {
     expect((await page.goto(list()))?.status()).to.equal(401);
@@ -210,7 +212,7 @@ describe('e2e: signing in at a browser', function () {
     for (const name of [/Send now/, /Edit/, /Cancel/, /Hold every send/, /As curl/]) expect(await page.getByRole('button', { name }).count(), String(name)).to.equal(0);
     expect(await page.getByRole('link', { name: 'Audit' }).count()).to.equal(0);
     expect((await callWith(ADMIN_KEY, service.baseUrl, `/keys/${id}`, { method: 'DELETE' })).status).to.be.below(300);
-    await page.getByText('You are signed out').waitFor();
+    await saidSignedOut().waitFor();
     await page.getByRole('banner').getByText('Signed out', { exact: true }).waitFor();
     expect(await page.getByRole('heading', { name: taskId }).isVisible()).to.equal(false);
   });
@@ -221,7 +223,7 @@ describe('e2e: signing in at a browser', function () {
     await other.goto(`${service.baseUrl}/login`);
     await other.getByRole('button', { name: 'Sign out' }).click();
     await other.getByLabel('Access key').waitFor();
-    await page.getByText('You are signed out').waitFor();
+    await saidSignedOut().waitFor();
     await whenOut();
     await other.getByLabel('Access key').fill(key);
     await other.getByLabel('Access key').press('Enter');
@@ -317,7 +319,7 @@ describe('e2e: signing in at a browser', function () {
     for (let nth = 0; nth < 2; nth += 1) await page.waitForResponse(`${service.baseUrl}/session`);
     asked = [];
     expect((await callWith(ADMIN_KEY, service.baseUrl, `/keys/${id}`, { method: 'DELETE' })).status).to.be.below(300);
-    await page.getByText('You are signed out').waitFor();
+    await saidSignedOut().waitFor();
     expect(await page.getByRole('heading', { name: taskId }).isVisible()).to.equal(false);
     expect(asked.filter((each) => !each.startsWith(`${service.baseUrl}/session `))).to.deep.equal([]);
   });

@@ -12,6 +12,8 @@ import { killWithUs } from './kill-with-us.js';
 
 /** How long a broker that has started may take until it answers a client. */
 const READY_WITHIN_MS = 30_000;
+/** A killed broker may come back only when its old session has run out, by default after 9 s. */
+const SESSION_MS = 1_000;
 
 /**
  * A real Kafka broker (KRaft, one node) of the test's own, on ports of its own, which may be killed, frozen and started
@@ -31,7 +33,7 @@ export class PrivateBroker {
   static async start(): Promise<PrivateBroker> {
     const dir = await mkdtemp(path.join(os.tmpdir(), 'kafka-test-'));
     const java = process.env['TEST_JAVA'] ?? 'java';
-    const node = await formatKafkaNode({ java, jarsDir: jarsFolder(), dir });
+    const node = await formatKafkaNode({ java, jarsDir: jarsFolder(), dir, settings: { 'broker.session.timeout.ms': String(SESSION_MS), 'broker.heartbeat.interval.ms': '200' } });
     const broker = new PrivateBroker(node);
     await broker.restart();
     return broker;
@@ -50,7 +52,7 @@ export class PrivateBroker {
           this.#process = child;
         },
       });
-      await this.probe.ready(READY_WITHIN_MS);
+      await this.probe.keepsLeaders(0, READY_WITHIN_MS);
     } catch (error) {
       await this.kill();
       throw error;
@@ -70,6 +72,15 @@ export class PrivateBroker {
 
   thaw(): void {
     this.#process?.kill('SIGCONT');
+  }
+
+  /**
+   * Returns when each partition has had its leader for as long as a session lasts. A broker that was frozen answers at
+   * once, but its controller may find a moment later that the session is over, and takes the leaders away until the
+   * next heartbeat.
+   */
+  thawed(): Promise<void> {
+    return this.probe.keepsLeaders(SESSION_MS, READY_WITHIN_MS);
   }
 
   /** SIGKILL, and waits for the end. */

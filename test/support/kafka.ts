@@ -128,6 +128,23 @@ export class KafkaProbe {
     await eventually(() => this.#ask((admin) => admin.listTopics()), { withinMs, everyMs: 100 });
   }
 
+  /** Resolves when all partitions have had a leader at each look for `forMs`. */
+  async keepsLeaders(forMs: number, withinMs: number): Promise<void> {
+    let since: number | undefined;
+    await eventually(async () => {
+      try {
+        const { topics } = await this.#ask((admin) => admin.fetchTopicMetadata());
+        const without = topics.flatMap(({ name, partitions }) => partitions.filter(({ leader }) => leader < 0).map(({ partitionId }) => `${name}/${partitionId}`));
+        if (without.length > 0) throw new Error(`no leader of ${without.join(', ')}`);
+      } catch (error) {
+        since = undefined;
+        throw error;
+      }
+      since ??= performance.now();
+      if (performance.now() - since < forMs) throw new Error('not for long enough yet');
+    }, { withinMs, everyMs: 50 });
+  }
+
   /** Deletes every topic it made. */
   async close(): Promise<void> {
     const topics = [...this.#created];

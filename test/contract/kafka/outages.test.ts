@@ -50,7 +50,7 @@ describe('kafka adapter: brokers that die, freeze and come back', function () {
     } finally {
       broker.thaw();
     }
-    await broker.probe.ready(30_000);
+    await broker.thawed();
     expectDelivered(await send(adapter, attempt('after'), here()));
   });
 
@@ -70,7 +70,7 @@ describe('kafka adapter: brokers that die, freeze and come back', function () {
       Date.now = realNow;
     }
     expectDelivered(await sending);
-    await broker.probe.ready(30_000);
+    await broker.thawed();
   });
 
   it('answers at once when the broker is killed, and delivers with the first send after it is back', async () => {
@@ -127,7 +127,7 @@ describe('kafka adapter: brokers that die, freeze and come back', function () {
     } finally {
       broker.thaw();
     }
-    await broker.probe.ready(30_000);
+    await broker.thawed();
   });
 
   it('opens one connection, not many, for sends that meet a silent cluster at the same moment', async () => {
