@@ -13,11 +13,15 @@ export interface Slot {
   newer?: Slot | undefined;
 }
 
+/** Endpoints that may come to wait at a host while nobody asks whose turn it is: an iterator keeps 40 bytes of each. */
+const MOST_UNASKED = 1_000;
+
 /** What this process knows of one host, all of its endpoints together. */
 export class HostSlots {
   /** Its endpoints with tasks that wait in their slots. */
   readonly holding = new Set<EndpointSlots>();
   #turns: Iterator<EndpointSlots, undefined> | undefined;
+  #addedUnasked = 0;
   /** Endpoints remembered. */
   endpoints = 0;
   inFlight = 0;
@@ -37,12 +41,20 @@ export class HostSlots {
     public window: number,
   ) {}
 
+  /** A task of the endpoint waits from now on. */
+  hold(endpoint: EndpointSlots): void {
+    this.holding.add(endpoint);
+    this.#addedUnasked += 1;
+    if (this.#addedUnasked >= MOST_UNASKED) this.forgetTurns();
+  }
+
   /**
    * The endpoint whose turn it is, the first of `holding`. It has to be put at the end, or taken out, before the next call.
    * An iterator that stays where it is finds it at once. A new one would first pass all those that were taken out before.
    * @returns undefined when there is none
    */
   nextHolding(): EndpointSlots | undefined {
+    this.#addedUnasked = 0;
     const next = this.#turns?.next().value;
     if (next !== undefined) return next;
     // An iterator that has come to the end sees nothing of what is added later.
@@ -50,9 +62,10 @@ export class HostSlots {
     return this.#turns.next().value;
   }
 
-  /** An iterator that nobody asks keeps every table that its set has had since then, 120 bytes for each endpoint that came and went. */
+  /** An iterator that nobody asks keeps every table that its set has had since then. */
   forgetTurns(): void {
     this.#turns = undefined;
+    this.#addedUnasked = 0;
   }
 }
 

@@ -272,7 +272,7 @@ export class Slots {
       };
       endpoint.held.push(held);
       host.held += 1;
-      host.holding.add(endpoint);
+      host.hold(endpoint);
       this.#holding.add(host);
     });
   }

@@ -1,6 +1,16 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { EndpointSlots, HostSlots, type Slot } from '../../../../workers/flow-control/endpoint-slots.js';
+
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as () => void;
+
+function usedAfterCollection(): number {
+  collect();
+  return process.memoryUsage().heapUsed;
+}
 
 describe('slots of an endpoint', () => {
   const host = new HostSlots('http://a', 8);
@@ -37,7 +47,7 @@ describe('endpoints of a host that wait in their slots', () => {
       steps.forEach((step, nth) => {
         if (step === 'add') {
           const endpoint = new EndpointSlots(`http://a/${nth}`, host, 8);
-          host.holding.add(endpoint);
+          host.hold(endpoint);
           expected.push(endpoint);
         } else if (step === 'all end') {
           host.holding.clear();
@@ -56,5 +66,23 @@ describe('endpoints of a host that wait in their slots', () => {
         }
       });
     }));
+  });
+
+  it('leave no memory behind while one of them goes on waiting, and nobody asks whose turn it is', () => {
+    const host = new HostSlots('http://a', 8);
+    host.hold(new EndpointSlots('http://a/stays', host, 8));
+    expect(host.nextHolding()?.id).to.equal('http://a/stays');
+    const comeAndGo = (times: number): void => {
+      for (let nth = 0; nth < times; nth += 1) {
+        const endpoint = new EndpointSlots('http://a/goes', host, 8);
+        host.hold(endpoint);
+        host.holding.delete(endpoint);
+      }
+    };
+    comeAndGo(1_000);
+    const before = usedAfterCollection();
+    comeAndGo(200_000);
+    expect(usedAfterCollection() - before, 'bytes; 40 of each were 8,000,000').to.be.below(4_000_000);
+    expect(host.nextHolding()?.id).to.equal('http://a/stays');
   });
 });
