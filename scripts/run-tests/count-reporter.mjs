@@ -3,7 +3,7 @@ import path from 'node:path';
 
 import Mocha from 'mocha';
 
-import { describeSlowest, minus, plus, timesSoFar } from './file-times.mjs';
+import { describeMostCostly, minus, plus, timesSoFar } from './file-times.mjs';
 import { EXIT_WITHIN_MS, tellWhatIsOpen } from './left-open.mjs';
 
 /** Lines of a stack that the end of the run repeats. */
@@ -52,8 +52,8 @@ export default class CountReporter extends Mocha.reporters.Spec {
         writeFileSync(process.env.TEST_COUNTS_FILE, JSON.stringify(counts));
         tellWhatIsOpen(EXIT_WITHIN_MS);
       }
-      const slowest = describeSlowest(timesOf);
-      if (slowest !== '') console.log(slowest);
+      const costly = describeMostCostly(timesOf);
+      if (costly !== '') console.log(costly);
     });
   }
 }

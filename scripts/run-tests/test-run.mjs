@@ -4,7 +4,7 @@ import path from 'node:path';
 import { runToEnd } from '../processes/child-run.mjs';
 import { cloneDir } from '../install/clone-paths.mjs';
 import { countsOf, endingOf, failedRun, failuresBehind, sum } from './counts.mjs';
-import { describeSlowest } from './file-times.mjs';
+import { describeMostCostly } from './file-times.mjs';
 import { runInLanes } from './lanes.mjs';
 import { EXIT_WITHIN_MS } from './left-open.mjs';
 import { watchForInterruption } from '../processes/interruption.mjs';
@@ -80,7 +80,7 @@ async function runWhole(rounds, { servers, signal }) {
     counts.push(round.counts);
     for (const [file, times] of round.timesOf) timesOf.set(file, times);
   }
-  console.log(describeSlowest(timesOf));
+  console.log(describeMostCostly(timesOf));
   return sum(counts);
 }
 
