@@ -13,6 +13,7 @@ import { settingsOfOtherModes } from './redis-mode.js';
 import { readSecret } from './secret-file.js';
 import { checkedTlsFiles } from './tls-settings.js';
 import { unknownVariables } from './unknown-variables.js';
+import { valueMeant } from './value-meant.js';
 import { tracingConfig, tracingWarnings, type TracingConfig } from './tracing-settings.js';
 import { fileVariableOf, knownNames, variables, type Environment, type HostPort, type Variable, type VariableName } from './schema.js';
 
@@ -286,13 +287,19 @@ function readAll(env: Readonly<Record<string, string | undefined>>, faults: stri
       // The parser's own message is left out: it would say less than `allowed`, or repeat the value of a secret.
       // A url with a password may stand by mistake where an address belongs.
       const isHidden = isSecret === true || text.includes('@');
-      faults.push(`${name}=${isHidden ? '(hidden)' : JSON.stringify(text)}: must be ${allowed}${allowed.startsWith('host:port') ? hintForAddress(text) : ''}`);
+      faults.push(`${name}=${isHidden ? '(hidden)' : JSON.stringify(text)}: must be ${allowed}${hintFor(text, isHidden, variables[name])}`);
       return undefined;
     }
   };
   const names = Object.keys(variables) as VariableName[];
   // The parser of its own row has read each entry. The mapped type says the same.
   return Object.fromEntries(names.map((name) => [name, read(name)])) as Values;
+}
+
+function hintFor(text: string, isHidden: boolean, variable: Variable<unknown>): string {
+  if (variable.allowed.startsWith('host:port')) return hintForAddress(text);
+  const meant = isHidden ? undefined : valueMeant(text, variable);
+  return meant === undefined ? '' : `: did you mean ${meant}?`;
 }
 
 /** `kafka://localhost:9092` -> `: did you mean localhost:9092?` The scheme, a user and a password have variables of their own. */

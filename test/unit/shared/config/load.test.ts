@@ -60,7 +60,7 @@ describe('loadConfig', () => {
   it('takes a number of slots exactly, or auto', () => {
     for (const number of [1, 200, 10_000]) expect(loadConfig({ WORKER_CONCURRENCY: String(number) }).workerConcurrency).to.equal(number);
     expect(loadConfig({ WORKER_CONCURRENCY: 'auto' }).workerConcurrency).to.equal('auto');
-    for (const odd of ['0', '10001', 'AUTO', '-1', 'auto ']) expect(faultsOf({ WORKER_CONCURRENCY: odd }), odd).to.deep.equal([`WORKER_CONCURRENCY=${JSON.stringify(odd)}: must be auto, or a whole number from 1 to 10000`]);
+    for (const odd of ['0', '10001', 'AUTO', '-1', 'auto ']) expect(faultsOf({ WORKER_CONCURRENCY: odd }), odd).to.deep.equal([`WORKER_CONCURRENCY=${JSON.stringify(odd)}: must be auto, or a whole number from 1 to 10000${odd.toLowerCase().trim() === 'auto' ? ': did you mean auto?' : ''}`]);
   });
 
   it('gives what is in flight its whole time limit in prod', () => {
@@ -73,7 +73,7 @@ describe('loadConfig', () => {
 
   it('takes a delay of zero, and none without an end', () => {
     for (const [text, ms] of [['0s', 0], ['0ms', 0], ['3s', 3_000], ['10m', 600_000]] as const) expect(loadConfig({ SHUTDOWN_DELAY: text }).shutdownDelayMs, text).to.equal(ms);
-    for (const odd of ['0', '-1s', '601s', 'soon']) expect(faultsOf({ SHUTDOWN_DELAY: odd }), odd).to.deep.equal([`SHUTDOWN_DELAY=${JSON.stringify(odd)}: must be a duration from 0s to 10m, such as 500ms, 10s, 5m`]);
+    for (const odd of ['0', '-1s', '601s', 'soon']) expect(faultsOf({ SHUTDOWN_DELAY: odd }), odd).to.deep.equal([`SHUTDOWN_DELAY=${JSON.stringify(odd)}: must be a duration from 0s to 10m, such as 500ms, 10s, 5m${odd === '0' ? ': did you mean 0s?' : ''}`]);
   });
 
   it('takes a port for a worker, or off', () => {
@@ -133,9 +133,10 @@ describe('loadConfig', () => {
       expect(loadConfig({ DEAD_LETTER_RETENTION: text }).retention.deadLetterMs).to.equal(ms);
     });
   }
+  const meant: Readonly<Record<string, string>> = { '10': '10s', '1 s': '1s' };
   for (const text of ['10', '0s', '-1s', '1 s', '1w', 's', '1e3s', '1h30m', 'Infinityms', '4000d', '١s']) {
     it(`refuses ${JSON.stringify(text)} as a duration`, () => {
-      expect(faultsOf({ DEAD_LETTER_RETENTION: text })).to.deep.equal([`DEAD_LETTER_RETENTION=${JSON.stringify(text)}: must be a duration above zero to 3650d, such as 500ms, 10s, 5m, 1h, 30d`]);
+      expect(faultsOf({ DEAD_LETTER_RETENTION: text })).to.deep.equal([`DEAD_LETTER_RETENTION=${JSON.stringify(text)}: must be a duration above zero to 3650d, such as 500ms, 10s, 5m, 1h, 30d${meant[text] === undefined ? '' : `: did you mean ${meant[text]}?`}`]);
     });
   }
 
@@ -216,7 +217,7 @@ describe('loadConfig', () => {
       KAFKA_BROKERS: 'a,,b',
     });
     expect(faults).to.have.members([
-      'ENVIRONMENT="production": must be dev, prod',
+      'ENVIRONMENT="production": must be dev, prod: did you mean prod?',
       'LOG_LEVEL="loud": must be error, warn, info, debug',
       'HTTP_PORT="65536": must be a whole number from 0 to 65535',
       'REDIS_TLS="maybe": must be true or false',
@@ -231,6 +232,30 @@ describe('loadConfig', () => {
       'KAFKA_SASL_MECHANISM="gssapi": must be plain, scram-sha-256, scram-sha-512',
       'KAFKA_BROKERS="a,,b": must be host:port,host:port',
     ]);
+  });
+
+  for (const [name, text, meant] of [
+    ['ENVIRONMENT', 'Prod', 'prod'],
+    ['ENVIRONMENT', ' dev ', 'dev'],
+    ['ENVIRONMENT', '"prod"', 'prod'],
+    ['LOG_LEVEL', 'WARNING', 'warn'],
+    ['AUTH', 'true', 'on'],
+    ['FLOW_CIRCUIT', '0', 'off'],
+    ['REDIS_TLS', 'yes', 'true'],
+    ['WORKER_HTTP_PORT', 'disabled', 'off'],
+    ['WORKER_CONCURRENCY', 'Auto', 'auto'],
+    ['DELIVERY_TIMEOUT', '30', '30s'],
+    ['DELIVERY_TIMEOUT', '2 minutes', '2m'],
+    ['MAX_MESSAGE_BYTES', '1MB', '1048576'],
+    ['MAX_MESSAGE_BYTES', '1_000_000', '1000000'],
+  ] as const) {
+    it(`names what was meant by ${name}=${JSON.stringify(text)}`, () => {
+      expect(faultsOf({ [name]: text })).to.have.lengthOf(1).with.nested.property('0').that.match(new RegExp(`: did you mean ${meant}\\?$`));
+    });
+  }
+
+  it('names nothing that would not be taken either, and nothing of a secret', () => {
+    for (const env of [{ ENVIRONMENT: 'staging' }, { DELIVERY_TIMEOUT: '7200' }, { MAX_MESSAGE_BYTES: '1GB' }, { WORKERS: 'off' }, { METRICS_TOKEN: 'TRUE' }]) expect(faultsOf(env).join(), JSON.stringify(env)).to.not.equal('').and.not.include('did you mean');
   });
 
   it('asks for all that a mode needs', () => {
