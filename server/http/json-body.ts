@@ -104,7 +104,7 @@ export function checkBodyHeaders(request: IncomingMessage, size: SizeLimit, isTa
   const charsets = parameters.filter((parameter) => parameter.startsWith('charset')).map((parameter) => parameter.replace(/^charset\s*=\s*/, '').replaceAll('"', ''));
   if (!isTaken(mediaType)) throw new RequestError('unsupported_media_type', `Content-Type must be ${taken}${hintForForm(mediaType)}`);
   if (charsets.some((charset) => charset !== 'utf-8' && charset !== 'utf8')) throw new RequestError('unsupported_media_type', 'the charset must be utf-8');
-  if (encoding.toLowerCase() !== 'identity') throw new RequestError('unsupported_media_type', 'a compressed body is not taken');
+  if (encoding.toLowerCase() !== 'identity') throw new RequestError('unsupported_media_type', 'a compressed body is not taken: send it as it is, without Content-Encoding');
   if (length !== undefined && Number(length) > size.maxBytes) throw bodyTooLarge(size);
   return mediaType;
 }
@@ -179,7 +179,21 @@ export async function parseLargeJson(bytes: Buffer, thing: JsonThing, turns: Wor
 
 function checkUtf8(bytes: Buffer, thing: JsonThing): void {
   if (isUtf8(bytes)) return;
-  throw new RequestError('invalid_json', `${thing.name} is not valid UTF-8: see ${placeIn(bytes, thing, firstInvalidByte(bytes))}`);
+  throw new RequestError('invalid_json', `${thing.name} is not valid UTF-8: ${otherForm(bytes) ?? `see ${placeIn(bytes, thing, firstInvalidByte(bytes))}`}`);
+}
+
+/** What a text is that begins like no UTF-8. */
+function otherForm(bytes: Buffer): string | undefined {
+  switch (bytes.toString('hex', 0, 2)) {
+    case 'fffe':
+    case 'feff':
+      return 'it is UTF-16, as PowerShell writes it';
+    case '1f8b':
+    case '28b5':
+      return 'it is compressed: send it as it is';
+    default:
+      return undefined;
+  }
 }
 
 /** The places of bytes that are no UTF-8 are those that the decoder puts U+FFFD in for. */

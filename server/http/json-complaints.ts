@@ -1,4 +1,4 @@
-import { CLOSE_ARRAY, CLOSE_OBJECT, COMMA, isDigit } from './json-bytes.js';
+import { CLOSE_ARRAY, CLOSE_OBJECT, COMMA, isDigit, OPEN_OBJECT } from './json-bytes.js';
 
 /**
  * What is wrong with a byte that cannot stand where it stands, in words for the person who wrote it. They quote nothing of the text except
@@ -17,12 +17,15 @@ const wordsMeant: ReadonlyMap<string, string> = new Map([
   ['infinity', 'null'],
 ]);
 
+/** Word processors and chats put them in place of straight ones. */
+const TYPOGRAPHIC_QUOTES: ReadonlySet<string> = new Set(['\u2018', '\u2019', '\u201a', '\u201c', '\u201d', '\u201e']);
+
 /** @param innermost the closing bracket of what the value would stand in; undefined at the top */
 export function complaintAboutValue(bytes: Buffer, at: number, innermost: number | undefined): string {
   const word = wordAt(bytes, at);
   if (word !== '') {
     const meant = wordsMeant.get(word.toLowerCase());
-    return meant === undefined ? 'a text must stand in double quotes' : `${word} is no value of JSON: write ${meant}`;
+    return meant === undefined ? complaintAboutText(bytes, at) : `${word} is no value of JSON: write ${meant}`;
   }
   const byte = bytes[at] ?? 0;
   switch (byte) {
@@ -37,15 +40,24 @@ export function complaintAboutValue(bytes: Buffer, at: number, innermost: number
     case 0xef:
       return at === 0 && bytes[1] === 0xbb && bytes[2] === 0xbf ? 'leave out the byte order mark' : 'a value is expected here';
     default:
-      return complaintAboutSign(byte) ?? 'a value is expected here';
+      return complaintAboutSign(bytes, at) ?? 'a value is expected here';
   }
+}
+
+/** A text without quotes, or what is left of something that was to become JSON. */
+function complaintAboutText(bytes: Buffer, at: number): string {
+  const start = bytes.toString('latin1', Math.max(0, at - 1), at + 40);
+  if (start.startsWith('[object Object]')) return 'an object was turned into text: JSON.stringify it';
+  if (at === 0 && /^[\w.%+-]+=/.test(start)) return 'the body of a form is no JSON';
+  return start.slice(at === 0 ? 0 : 1).startsWith('${') ? 'a ${...} was not filled in' : 'a text must stand in double quotes';
 }
 
 export function complaintAboutName(bytes: Buffer, at: number): string {
   const byte = bytes[at] ?? 0;
   // {id:1} is what a shell leaves of {"id":1} when the whole stands in double quotes, or in none.
   if (wordAt(bytes, at) !== '' || isDigit(byte)) return `a name must stand in double quotes${at === 1 ? ' (a shell removes them unless the whole stands in single ones)' : ''}`;
-  return complaintAboutSign(byte) ?? 'a name in double quotes is expected here';
+  const isPlaceholder = byte === OPEN_OBJECT && bytes[at - 1] === OPEN_OBJECT;
+  return complaintAboutSign(bytes, at) ?? `a name in double quotes is expected here${isPlaceholder ? ', or a {{...}} was not filled in' : ''}`;
 }
 
 /** Of a byte below 0x20 inside a text. */
@@ -55,7 +67,9 @@ export function complaintAboutControl(byte: number): string {
   return `a control character inside a text must be written as \\u00${byte.toString(16).padStart(2, '0')}`;
 }
 
-function complaintAboutSign(byte: number): string | undefined {
+function complaintAboutSign(bytes: Buffer, at: number): string | undefined {
+  const byte = bytes[at] ?? 0;
+  if (TYPOGRAPHIC_QUOTES.has(bytes.toString('utf8', at, at + 3))) return 'JSON has straight double quotes only';
   if (byte === 0x27 || byte === 0x60) return 'JSON has double quotes only';
   if (byte === 0x2f || byte === 0x23) return 'JSON has no comments';
   return byte === 0x00 ? 'the text may be UTF-16: send UTF-8' : undefined;

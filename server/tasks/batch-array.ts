@@ -28,6 +28,7 @@ export interface ArrayLimits {
 export async function splitArray(body: Buffer, { maxElements, maxElementBytes }: ArrayLimits, turns: WorkTurns): Promise<(Buffer | RequestError)[]> {
   const elements: (Buffer | RequestError)[] = [];
   let at = await skipSpaces(body, 0, turns);
+  if (at === body.length) throw new RequestError('invalid_json', 'the body is empty: send an array of tasks');
   if (body[at] !== OPEN_ARRAY) throw new RequestError('invalid_json', `the body is not a JSON array of tasks${hintForOther(body[at])}`);
   at = await skipSpaces(body, at + 1, turns);
   if (body[at] === CLOSE_ARRAY) at += 1;

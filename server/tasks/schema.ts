@@ -8,6 +8,7 @@ import { destinationFields, ignoredFields, parseTask, taskFieldRows, typeNamedFo
 import type { Task } from '../../shared/domain/task/task.js';
 import { checkJsonDepth, type JsonThing } from '../http/json-scan.js';
 import { checkKeys, MAX_KEYS } from '../http/object-keys.js';
+import { hintForBoolean, hintForChoice, hintForNumber, hintForText } from '../http/value-hint.js';
 import { MAX_VIOLATIONS, shortViolations } from '../http/short-error.js';
 import type { Fields } from './fast-field-check.js';
 import { createFastTaskCheck } from './fast-task-check.js';
@@ -155,20 +156,85 @@ export function createTaskParser(rules: TaskRules): ParseTask {
     checkJsonDepth(input, aTask);
     const prototypeKeys = checkAllKeys(input);
     const checked = schemaFor(input).validate(firstFaultsOf(input));
-    const violations = [...(checked.error?.details ?? []).map((fault) => ({ field: fault.path.join('.'), message: helpfulMessage(fault, input) })), ...prototypeKeys];
+    const violations = [...withoutRepeats(checked.error?.details ?? []).map((fault) => ({ field: fault.path.join('.'), message: helpfulMessage(fault, input) })), ...prototypeKeys];
     if (checked.error !== undefined || violations.length > 0) throw refusal(violations, rules.maxMessageBytes, input);
     return parseTask(checked.value, rules);
   };
 }
 
+/** A value that is none of the choices, and no text either, is wrong in one way. */
+function withoutRepeats(faults: readonly Joi.ValidationErrorItem[]): readonly Joi.ValidationErrorItem[] {
+  const chosen = new Set(faults.filter(({ type }) => type === 'any.only').map(({ path }) => path.join('.')));
+  return chosen.size === 0 ? faults : faults.filter(({ type, path }) => type !== 'string.base' || !chosen.has(path.join('.')));
+}
+
 /** Joi's own text, and what to write in place of it where a newcomer would have to look that up. */
 function helpfulMessage({ type, path, message, context }: Joi.ValidationErrorItem, input: unknown): string {
-  if (type === 'object.unknown') return complaintAboutUnknown(path, variantOf(input).types);
+  const { types } = variantOf(input);
+  if (type === 'object.unknown') return complaintAboutUnknown(path, types);
+  if (type === 'object.and') return complaintAboutMissing(path, context);
   const value: unknown = context?.['value'];
-  if (typeof value !== 'object' || value === null) return message;
-  if (path.length === 0 && Array.isArray(value)) return `${message}: POST /tasks/batch takes an array of tasks`;
-  if (type === 'string.base' && (path[0] === 'message_data' || path.includes('headers'))) return `${message}: JSON.stringify it${path.length > 1 ? '' : String.raw`, as in "message_data":"{\"a\":1}"`}`;
-  return message;
+  if (path.length === 0) return message + hintForNoTask(value);
+  return message + hintForField({ type, path, value, choices: context?.['valids'] }, types);
+}
+
+function hintForNoTask(value: unknown): string {
+  if (Array.isArray(value)) return ': POST /tasks/batch takes an array of tasks';
+  return typeof value === 'string' && /^\s*[{[]/.test(value) ? ': it is a text with JSON in it, so it was stringified twice' : '';
+}
+
+/** `destination.port is required, since there is destination.host` */
+function complaintAboutMissing(path: Joi.ValidationErrorItem['path'], context: Joi.Context | undefined): string {
+  const named = (names: unknown): string => (Array.isArray(names) ? names.map((name) => [...path, name].join('.')).join(' and ') : '');
+  return `${named(context?.['missing'])} is required, since there is ${named(context?.['present'])}`;
+}
+
+interface WrongValue {
+  /** Joi's name of the fault. */
+  readonly type: string;
+  readonly path: Joi.ValidationErrorItem['path'];
+  readonly value: unknown;
+  /** What may stand there, where that is a list. */
+  readonly choices: unknown;
+}
+
+function hintForField({ type, path, value, choices }: WrongValue, types: ReadonlyMap<string, DestinationType | undefined>): string {
+  const field = String(path.at(-1));
+  switch (type) {
+    case 'number.base':
+      return hintForNumber(value, { isInSeconds: field.endsWith('_delay') });
+    case 'boolean.base':
+      return hintForBoolean(value);
+    case 'any.only':
+      return Array.isArray(choices) ? hintForChoice(value, choices.map(String), field.endsWith('_type') ? wordsForTypes : undefined) : '';
+    case 'object.base':
+      return hintForObject(path, value, types);
+    case 'string.base':
+      return hintForTextIn(path, value);
+    default:
+      return '';
+  }
+}
+
+/** What other systems call the types of destinations. */
+const wordsForTypes: ReadonlyMap<string, string> = new Map([
+  ...['https', 'webhook', 'webhooks', 'url', 'rest', 'api', 'endpoint', 'callback'].map((word) => [word, 'http'] as const),
+  ...['topic', 'kafka_topic', 'kafka-topic', 'kafkatopic'].map((word) => [word, 'kafka'] as const),
+]);
+
+function hintForObject(path: Joi.ValidationErrorItem['path'], value: unknown, types: ReadonlyMap<string, DestinationType | undefined>): string {
+  if (path.at(-1) === 'headers') return ', as in "headers":{"X-Name":"value"}';
+  const field = String(path[0]);
+  const type = types.get(field);
+  if (typeof value !== 'string' || type === undefined) return '';
+  return `, as in "${field}":${type === 'http' ? '{"url":"https://api.example.com/orders"}' : '{"topic":"orders"}'}`;
+}
+
+function hintForTextIn(path: Joi.ValidationErrorItem['path'], value: unknown): string {
+  const isMessage = path[0] === 'message_data';
+  if (typeof value !== 'object' || value === null) return isMessage ? '' : hintForText(value);
+  if (!isMessage && !path.includes('headers')) return '';
+  return `: JSON.stringify it${isMessage ? String.raw`, as in "message_data":"{\"a\":1}"` : ''}`;
 }
 
 function checkAllKeys(input: unknown): { field: string; message: string }[] {

@@ -1,6 +1,6 @@
 import type { DestinationField } from '../../shared/domain/destinations/destination-row.js';
 import { destinationTypeNames, rowOf, type DestinationType } from '../../shared/domain/destinations/destination.js';
-import { destinationFields, taskFieldRows } from '../../shared/domain/task/task-fields.js';
+import { destinationFields, taskFieldRows, type DestinationPlace } from '../../shared/domain/task/task-fields.js';
 import { lettersOf, nearestNames, suggestionOf } from '../http/nearest-name.js';
 
 /** Words that other systems use, by their letters, and the fields that are meant here. */
@@ -17,6 +17,18 @@ const otherWords: ReadonlyMap<string, readonly string[]> = new Map([
   ['backoff', ['base_delay']],
   ['interval', ['base_delay']],
   ['delayseconds', ['initial_delay']],
+  ['scheduledat', ['initial_delay']],
+  ['scheduledfor', ['initial_delay']],
+  ['scheduleat', ['initial_delay']],
+  ['sendat', ['initial_delay']],
+  ['runat', ['initial_delay']],
+  ['deliverat', ['initial_delay']],
+  ['deliverafter', ['initial_delay']],
+  ['startat', ['initial_delay']],
+  ['startafter', ['initial_delay']],
+  ['notbefore', ['initial_delay']],
+  ['eta', ['initial_delay']],
+  ['countdown', ['initial_delay']],
   ['delayms', ['base_delay', 'initial_delay', 'max_delay']],
   ['retry', ['max_retries', 'base_delay']],
   ['retrypolicy', ['max_retries', 'base_delay']],
@@ -42,7 +54,7 @@ const otherWords: ReadonlyMap<string, readonly string[]> = new Map([
 
 const otherWordsInDestinations: ReadonlyMap<DestinationType, ReadonlyMap<string, string>> = new Map([
   ['http', new Map([['endpoint', 'url'], ['address', 'url'], ['href', 'url']])],
-  ['kafka', new Map(['broker', 'brokers', 'bootstrap', 'bootstrapservers', 'server', 'servers', 'address', 'url'].map((word) => [word, 'host and port']))],
+  ['kafka', new Map(['broker', 'brokers', 'bootstrap', 'bootstrapservers', 'server', 'servers', 'address'].map((word) => [word, 'host and port']))],
 ]);
 
 const fieldsOfTask: readonly string[] = [...taskFieldRows.map(({ wire }) => wire), ...destinationFields.map(({ typeField }) => typeField)];
@@ -61,8 +73,9 @@ export function complaintAboutUnknown(path: readonly (string | number)[], types:
   const complaint = `${path.join('.')} is not allowed`;
   if (second === undefined) return complaint + hintInTask(first);
   const type = types.get(first);
-  if (type === undefined) return complaint;
-  return deeper.length > 0 ? (complaintAboutName(path.join('.'), second, deeper.join('.'), type) ?? complaint) : complaint + hintInDestination(second, first, type);
+  const place = destinationFields.find(({ wire }) => wire === first);
+  if (type === undefined || place === undefined) return complaint;
+  return deeper.length > 0 ? (complaintAboutName(path.join('.'), second, deeper.join('.'), type) ?? complaint) : complaint + hintInDestination(second, place, type);
 }
 
 /** What is wrong with a name that the client chose, such as that of a header. */
@@ -95,15 +108,14 @@ export function strangersIn(type: DestinationType, names: readonly string[]): nu
   return names.filter((name) => otherWordsInDestinations.get(type)?.has(lettersOf(name)) !== true && nearestNames(name, fields).length === 0).length;
 }
 
-function hintInDestination(name: string, place: string, type: DestinationType): string {
+function hintInDestination(name: string, place: DestinationPlace, type: DestinationType): string {
   const fields = fieldsOfType.get(type) ?? [];
   const word = otherWordsInDestinations.get(type)?.get(lettersOf(name));
   if (word !== undefined) return suggestionOf([word]);
-  const typeField = destinationFields.find(({ wire }) => wire === place)?.typeField;
-  if (name === 'type' && typeField !== undefined) return `: ${typeField} stands beside ${place}, not in it`;
-  if (fieldsOfTask.includes(name)) return `: ${name} stands beside ${place}, not in it`;
+  if (name === 'type') return `: ${place.typeField} stands beside ${place.wire}, not in it`;
+  if (fieldsOfTask.includes(name)) return `: ${name} stands beside ${place.wire}, not in it`;
   const others = destinationTypeNames.filter((other) => fieldsOfType.get(other)?.includes(name));
-  if (others.length > 0) return `: it belongs to a destination of type ${others.join(' or ')}, and this one is ${type}`;
+  if (others.length > 0) return `: it belongs to a destination of type ${others.join(' or ')}, and this one is ${type}${place.elseTypeField === undefined ? '' : `; ${place.typeField} says of which type ${place.wire} is`}`;
   const near = nearestNames(name, fields);
   return near.length > 0 ? suggestionOf(near) : `; known: ${fields.join(', ')}`;
 }

@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib';
 import { expect } from 'chai';
 
 import { sendRaw } from '../../../support/raw-request.js';
@@ -149,6 +150,21 @@ describe('what is taken for JSON', () => {
     it('that is no UTF-8', async () => {
       const { text } = await sendRaw(service.baseUrl, { method: 'POST', path: '/tasks', headers: { 'content-type': 'application/json' }, body: Buffer.concat([Buffer.from('{"ü":\n"\ufffd'), Buffer.from([0xff]), Buffer.from('"}')]) });
       expect(JSON.parse(text)).to.include({ code: 'invalid_json', error: 'the body is not valid UTF-8: see line 2, column 3' });
+    });
+
+    it('that is UTF-16, or compressed without a word', async () => {
+      for (const [body, said] of [
+        [Buffer.from(`\ufeff${good}`, 'utf16le'), 'it is UTF-16, as PowerShell writes it'],
+        [Buffer.from(`\ufeff${good}`, 'utf16le').swap16(), 'it is UTF-16, as PowerShell writes it'],
+        [gzipSync(good), 'it is compressed: send it as it is'],
+      ] as const) {
+        const { text } = await sendRaw(service.baseUrl, { method: 'POST', path: '/tasks', headers: { 'content-type': 'application/json' }, body });
+        expect(JSON.parse(text)).to.include({ code: 'invalid_json', error: `the body is not valid UTF-8: ${said}` });
+      }
+    });
+
+    it('that there are no tasks', async () => {
+      for (const body of ['', ' \n']) expect(await errorsOf('/tasks/batch', body)).to.deep.equal(['the body is empty: send an array of tasks']);
     });
   });
 

@@ -49,6 +49,13 @@ describe('findJsonFault', () => {
     ['[1] // done', 4, 'something stands behind the value, where the text should end'],
     ['{// done\n}', 1, 'JSON has no comments'],
     ['\ufeff{}', 0, 'leave out the byte order mark'],
+    ['{\u201cid\u201d:1}', 1, 'JSON has straight double quotes only'],
+    ['{"id":\u2018a\u2019}', 6, 'JSON has straight double quotes only'],
+    ['{"id":{{id}}}', 7, 'a name in double quotes is expected here, or a {{...}} was not filled in'],
+    ['{"id":${ID}}', 6, 'a ${...} was not filled in'],
+    ['${BODY}', 0, 'a ${...} was not filled in'],
+    ['[object Object]', 1, 'an object was turned into text: JSON.stringify it'],
+    ['id=a&source=b', 0, 'the body of a form is no JSON'],
     ['{"ä🚚":1,}', 12, 'there is a comma too many before }'],
   ];
   for (const [text, offset, complaint] of table) {

@@ -414,7 +414,7 @@ describe('task schema: what is refused', () => {
     const numbers = Object.fromEntries(Array.from({ length: 1_000 }, (_, nth) => [`h${nth}`, nth]));
     const error = refusal({ ...kafka, destination: { topic: 't', headers: numbers }, dead_destination: { topic: 't', headers: numbers } });
     expect(error.details).to.have.lengthOf(20);
-    expect(error.details?.[0]).to.deep.equal({ field: 'destination.headers.h0', message: 'destination.headers.h0 must be a string' });
+    expect(error.details?.[0]).to.deep.equal({ field: 'destination.headers.h0', message: 'destination.headers.h0 must be a string: write it in quotes' });
     expect(error.message).to.match(/; and more$/);
     const unknown = Object.fromEntries(Array.from({ length: 80 }, (_, nth) => [`k${nth}`, nth]));
     expect(fieldsOf({ ...http, ...unknown, destination: { url: 'http://a/', ...unknown } })).to.have.lengthOf(20);
@@ -520,6 +520,11 @@ describe('task schema: what it says to a newcomer', () => {
     ['destination.topci', { ...kafka, destination: { topic: 't', topci: 't' } }, 'destination.topci is not allowed: did you mean topic?'],
     ['destination.xyz', { ...kafka, destination: { topic: 't', xyz: 1 } }, 'destination.xyz is not allowed; known: host, port, topic, key, headers'],
     ['dead_destination.uri', { ...http, dead_destination: { uri: 'x' } }, 'dead_destination.uri is not allowed: did you mean url?'],
+    ['destination.url', { ...kafka, destination: { url: 'http://a/' } }, 'destination.url is not allowed: it belongs to a destination of type http, and this one is kafka'],
+    ['dead_destination.url', { ...kafka, dead_destination: { url: 'http://a/' } }, 'dead_destination.url is not allowed: it belongs to a destination of type http, and this one is kafka; dead_destination_type says of which type dead_destination is'],
+    ['dead_destination.topic', { ...http, dead_destination: { topic: 't' } }, 'dead_destination.topic is not allowed: it belongs to a destination of type kafka, and this one is http; dead_destination_type says of which type dead_destination is'],
+    ['scheduled_at', { ...http, scheduled_at: '2026-12-01T00:00:00Z' }, 'scheduled_at is not allowed: did you mean initial_delay?'],
+    ['sendAt', { ...http, sendAt: 1 }, 'sendAt is not allowed: did you mean initial_delay?'],
   ];
   for (const [field, input, said] of unknown) {
     it(`about the unknown field ${field}: ${said}`, () => {
@@ -562,8 +567,62 @@ describe('task schema: what it says to a newcomer', () => {
     expect(saidOf('destination.headers.a', { ...kafka, destination: { topic: 't', headers: { a: {} } } })).to.equal('destination.headers.a must be a string: JSON.stringify it');
   });
 
+  const wrong: readonly (readonly [field: string, change: object, said: string])[] = [
+    ['max_retries', { max_retries: '3' }, 'must be a number: write 3 without quotes'],
+    ['max_retries', { max_retries: 'three' }, 'must be a number'],
+    ['base_delay', { base_delay: '1.50' }, 'must be a number: write 1.5 without quotes'],
+    ['base_delay', { base_delay: '500ms' }, 'must be a number of seconds: write 0.5 without quotes'],
+    ['base_delay', { base_delay: '5s' }, 'must be a number of seconds: write 5 without quotes'],
+    ['max_delay', { max_delay: '5 minutes' }, 'must be a number of seconds: write 300 without quotes'],
+    ['max_delay', { max_delay: '1M' }, 'must be a number of seconds: write 60 without quotes'],
+    ['initial_delay', { initial_delay: '+2h' }, 'must be a number of seconds: write 7200 without quotes'],
+    ['initial_delay', { initial_delay: '1d' }, 'must be a number of seconds: write 86400 without quotes'],
+    ['initial_delay', { initial_delay: 'soon' }, 'must be a number of seconds'],
+    ['initial_delay', { initial_delay: '2026-12-01T00:00:00Z' }, 'must be a number of seconds, not a time'],
+    ['initial_delay', { initial_delay: `9${' '.repeat(60)}` }, 'must be a number'],
+    ['is_priority', { is_priority: 'True' }, 'must be a boolean: write true without quotes'],
+    ['is_priority', { is_priority: 1 }, 'must be a boolean: true or false'],
+    ['destination_type', { destination_type: 'HTTP' }, 'must be one of [kafka, http]: did you mean http?'],
+    ['destination_type', { destination_type: 'webhook' }, 'must be one of [kafka, http]: did you mean http?'],
+    ['destination_type', { destination_type: 'topic' }, 'must be one of [kafka, http]: did you mean kafka?'],
+    ['destination_type', { destination_type: 'rabbitmq' }, 'must be one of [kafka, http]'],
+    ['dead_destination_type', { dead_destination_type: 'https' }, 'must be one of [kafka, http]: did you mean http?'],
+    ['on_exhausted', { on_exhausted: 'dead-letter' }, 'must be one of [dead_letter, park]: did you mean dead_letter?'],
+    ['jitter', { jitter: 'FULL' }, 'must be one of [none, equal, full]: did you mean full?'],
+    ['destination.method', { destination: { url: 'http://a/', method: 'post' } }, 'must be one of [POST, PUT, PATCH]: did you mean POST?'],
+    ['destination.method', { destination: { url: 'http://a/', method: 'GET' } }, 'must be one of [POST, PUT, PATCH]'],
+    ['destination', { destination: 'http://a/?token=secret' }, 'must be of type object, as in "destination":{"url":"https://api.example.com/orders"}'],
+    ['dead_destination', { dead_destination_type: 'kafka', dead_destination: 'orders' }, 'must be of type object, as in "dead_destination":{"topic":"orders"}'],
+    ['destination', { destination: null }, 'must be of type object'],
+    ['destination.headers', { destination: { url: 'http://a/', headers: ['Authorization: secret'] } }, 'must be of type object, as in "headers":{"X-Name":"value"}'],
+    ['destination.headers', { destination: { url: 'http://a/', headers: 'Authorization: secret' } }, 'must be of type object, as in "headers":{"X-Name":"value"}'],
+    ['destination.headers.a', { destination: { url: 'http://a/', headers: { a: 5 } } }, 'must be a string: write it in quotes'],
+    ['id', { id: 1001 }, 'must be a string: write it in quotes'],
+    ['id', { id: null }, 'must be a string'],
+    ['flow_key', { flow_key: true }, 'must be a string: write it in quotes'],
+  ];
+  for (const [field, change, said] of wrong) {
+    it(`about ${field} in ${JSON.stringify(change)}: ${said}`, () => {
+      expect(saidOf(field, { ...http, ...change })).to.equal(`${field} ${said}`);
+    });
+  }
+
+  it('one thing about a value that is none of the choices, and no text either', () => {
+    for (const destination_type of [null, 5]) expect(refusal({ ...http, destination_type }).message).to.equal('destination_type must be one of [kafka, http]');
+  });
+
+  it('which of two fields that belong together is missing', () => {
+    expect(refusal({ ...kafka, destination: { topic: 't', host: 'a' } }).message).to.equal('destination.port is required, since there is destination.host');
+    expect(refusal({ ...kafka, destination: { topic: 't', port: 1 } }).message).to.equal('destination.host is required, since there is destination.port');
+  });
+
   it('that an array of tasks is a batch', () => {
     expect(refusal([http]).message).to.contain('POST /tasks/batch');
+  });
+
+  it('that a task was stringified twice', () => {
+    expect(refusal(JSON.stringify(http)).message).to.equal('task must be of type object: it is a text with JSON in it, so it was stringified twice');
+    expect(refusal('text').message).to.equal('task must be of type object');
   });
 
   const urls: readonly (readonly [url: string, said: string])[] = [
