@@ -1,7 +1,7 @@
 import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
 import { RequestError } from '../../shared/domain/errors.js';
 import { isAddressable } from '../../shared/domain/field-check.js';
-import { canonicalName, type DefaultBrokers } from '../../shared/domain/flow/flow-key.js';
+import { canonicalName, hostOfName, type DefaultBrokers } from '../../shared/domain/flow/flow-key.js';
 import { ID_MARK, idOfKey } from '../../shared/wire/destination-id.js';
 
 /** How a path names a destination: by its key, percent-encoded, or by its id. */
@@ -35,6 +35,20 @@ export function parseKey(text: string, { defaultBrokers, mask, field = 'key' }: 
     const message = `${field} ${error.message}`;
     throw new RequestError('invalid_request', message, [{ field, message }]);
   }
+}
+
+/**
+ * The host or cluster whose endpoints or topics are asked for. Other names have none, so their list would be empty, which looks as if nothing
+ * were sent: `https://api.example.com/` is an endpoint.
+ * @throws RequestError invalid_request
+ */
+export function parseGroup(text: string, rules: Omit<KeyRules, 'field'> = {}): string {
+  const field = 'group';
+  const name = parseKey(text, { ...rules, field });
+  const host = hostOfName(name);
+  if (host === name) return name;
+  const message = `${field} must be a host or a cluster${host === undefined ? ', such as https://api.example.com or kafka://default' : `: did you mean ${host}?`}`;
+  throw new RequestError('invalid_request', message, [{ field, message }]);
 }
 
 /** The complaint about a key, without the name of its field. */

@@ -8,6 +8,9 @@ import { nearestHost } from './nearest-host.js';
 /** `kafka://broker-1:9092`, `kafka://::1:9092` */
 const BROKER = /^kafka:\/\/.+:[1-9]\d{0,4}$/;
 
+/** `https://*.example.com`, `https://api.example.com/*`, `tenant-*`. A segment that is hidden is written as `*` and 32 digits. */
+const PLACEHOLDER = /\*(?![0-9a-f]{32})/;
+
 /**
  * What to tell a person who changes something for a name that nothing is sent to: it may be another one than was meant. Such a name is
  * not refused, because a flow_key may be any text.
@@ -18,6 +21,7 @@ const BROKER = /^kafka:\/\/.+:[1-9]\d{0,4}$/;
  */
 export function hintForName(name: string, isSeen: (name: string) => boolean, seen: () => Iterable<string>): string | null {
   if (name === EVERYTHING || isSeen(name)) return null;
+  if (PLACEHOLDER.test(name)) return `a * in a name stands for itself, and no task for ${name} has been seen lately: name a host or a cluster for all that is in it, or ${EVERYTHING} alone for every send`;
   const complaint = complaintAbout(name);
   if (complaint !== undefined) return `${complaint}: only a flow_key can be called ${name}, and no task with it has been seen lately`;
   const host = hostOfName(name);

@@ -15,7 +15,7 @@ import { readJsonBody } from '../http/json-body.js';
 import { performed, type ActionName } from '../http/operator-action.js';
 import type { RequestContext } from '../http/request-context.js';
 import type { Route } from '../http/route.js';
-import { parseKey } from './destination-key.js';
+import { parseGroup, parseKey } from './destination-key.js';
 import type { FleetSettings } from './fleet-settings.js';
 import type { LastFlow, Shown } from './last-flow.js';
 import { parseCursor } from './list-cursor.js';
@@ -51,7 +51,7 @@ export const flowRoutes: readonly Route<FlowParts>[] = [
       const limit = parseLimit(query.get('limit'));
       const { circuit, defaultBrokers } = await fleetSettings.lastKnown(SETTINGS_LIMIT_MS);
       const group = query.get('group');
-      const inGroup = group === undefined ? undefined : parseKey(group, { defaultBrokers, mask, field: 'group' });
+      const inGroup = group === undefined ? undefined : parseGroup(group, { defaultBrokers, mask });
       const cursor = query.get('cursor');
       const after = cursor === undefined ? undefined : parseCursor(cursor, inGroup);
       const [traffic, snapshot, withFailedTasks] = await Promise.all([

@@ -4,10 +4,11 @@ import type { FlowLimits } from '../../shared/domain/flow/flow-policy.js';
 import type { WireViolation } from '../../shared/wire/error.js';
 import { isReason, REASON_RULE } from '../http/asked-change.js';
 import { checkJsonDepth } from '../http/json-scan.js';
-import { didYouMean, lettersOf, suggestionOf } from '../http/nearest-name.js';
+import { lettersOf, nearestNames, suggestionOf } from '../http/nearest-name.js';
 import { checkKeys, MAX_KEYS } from '../http/object-keys.js';
 import { parseInstant } from '../../shared/domain/parse-instant.js';
 import { shortViolations } from '../http/short-error.js';
+import { hintForNumber } from '../http/value-hint.js';
 
 /** What may be asked of destinations. Wire names (snake_case) become our names here. */
 
@@ -67,13 +68,14 @@ export function parseLimits(input: unknown): { readonly limits: FlowLimits | und
   return { limits: Object.keys(limits).length === 0 ? undefined : limits, reason };
 }
 
-function violationOf({ type, path, message }: Joi.ValidationErrorItem): WireViolation {
+function violationOf({ type, path, message, context }: Joi.ValidationErrorItem): WireViolation {
   if (type === 'object.with') return { field: 'burst', message };
   const field = path.join('.');
+  if (type === 'number.base') return { field, message: message + hintForNumber(context?.['value']) };
   if (type !== 'object.unknown') return { field, message };
   if (PAUSE_WORDS.has(lettersOf(field))) return { field, message: `${field} ${PAUSED_IS_ELSEWHERE}` };
   const word = LIMIT_WORDS.get(lettersOf(field));
-  return { field, message: message + (word === undefined ? didYouMean(field, FIELDS) : suggestionOf([word])) };
+  return { field, message: message + (suggestionOf(word === undefined ? nearestNames(field, FIELDS) : [word]) || `; known: ${FIELDS.join(', ')}`) };
 }
 
 /**

@@ -57,12 +57,13 @@ export async function readReasonBody<Other extends string = never>(context: Requ
   if (!hasContent(context.request)) return { asked: askedChange(context), others: found };
   const body = await readJsonBody(context, MAX_CHANGE_BYTES);
   if (typeof body !== 'object' || body === null || Array.isArray(body)) throw refusal('', 'the body must be an object, or there must be none');
+  const known = ['reason', ...others];
   let reason: unknown;
   for (const [name, value] of Object.entries(body as Readonly<Record<string, unknown>>)) {
     const other = others.find((each) => each === name);
     if (other !== undefined) found[other] = value;
     else if (name === 'reason') reason = value;
-    else throw refusal(name.slice(0, SHOWN_CHARACTERS).toWellFormed(), `is not taken here${didYouMean(name, ['reason', ...others])}`);
+    else throw refusal(name.slice(0, SHOWN_CHARACTERS).toWellFormed(), `is not taken here${didYouMean(name, known) || `; known: ${known.join(', ')}`}`);
   }
   return { asked: askedChange(context, reason), others: found };
 }
@@ -72,7 +73,7 @@ export function isReason(value: unknown): value is string {
 }
 
 function checkNoBody(request: IncomingMessage): void {
-  if (hasContent(request)) throw refusal('', 'this call takes no body');
+  if (hasContent(request)) throw refusal('', 'this call takes no body: a reason stands in the query, ?reason=...');
 }
 
 function refusal(field: string, complaint: string): RequestError {

@@ -207,6 +207,15 @@ describe('/destinations', () => {
     expect(await done(ask('POST', 'tenant-7', '/resume', { reason: null }))).to.deep.include({ paused: null });
   });
 
+  it('names what may be said of a change where something else is said', async () => {
+    for (const [path, body, said] of [
+      ['/pause', { duration: '1h' }, 'duration is not taken here; known: reason, until'],
+      ['/pause', { untill: '+1h' }, 'untill is not taken here: did you mean until?'],
+      ['/resume', { until: '+1h' }, 'until is not taken here; known: reason'],
+    ] as const) expect((await ask('POST', 'tenant-7', path, body)).body['error']).to.equal(said);
+    expect((await ask('DELETE', 'tenant-7', '', { reason: 'x' })).body['error']).to.equal('this call takes no body: a reason stands in the query, ?reason=...');
+  });
+
   it('refuses a pause that has ended before it begins', async () => {
     expect((await ask('POST', 'tenant-7', '/pause', { until: '2026-01-01T00:00:00Z' })).body['details']).to.deep.equal([{ field: 'until', message: 'until must be in the future' }]);
     expect((await show('tenant-7')).paused).to.equal(null);
@@ -345,6 +354,9 @@ describe('/destinations', () => {
       ['a list without an end', () => get('/destinations?limit=1001'), 400, 'invalid_request', ['limit']],
       ['a cursor of nothing', () => get('/destinations?cursor=x'), 400, 'invalid_cursor', ['cursor']],
       ['a group that is no destination', () => get('/destinations?group=~x'), 400, 'invalid_request', ['group']],
+      ['an endpoint as a group', () => get('/destinations?group=https://api.example.com/'), 400, 'invalid_request', ['group']],
+      ['a topic as a group', () => get('/destinations?group=kafka://default/orders'), 400, 'invalid_request', ['group']],
+      ['everything as a group', () => get('/destinations?group=*'), 400, 'invalid_request', ['group']],
       ['a key that is not encoded', () => get('/destinations/https://api.example.com'), 404, 'not_found', undefined],
       ['another method', () => call(service.baseUrl, '/destinations', { method: 'POST' }), 405, 'method_not_allowed', undefined],
     ];

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import { parseKey } from '../../../../server/flow/destination-key.js';
+import { parseGroup, parseKey } from '../../../../server/flow/destination-key.js';
 import { idOfKey } from '../../../../shared/wire/destination-id.js';
 import { RequestError } from '../../../../shared/domain/errors.js';
 
@@ -92,4 +92,28 @@ describe('the name of a destination', () => {
   it('of a flow_key that begins with ~ is told with the refusal', () => {
     expect(() => parseKey('~tenant')).to.throw(RequestError, idOfKey('~tenant'));
   });
+});
+
+describe('the group of a list of destinations', () => {
+  for (const [text, name] of [
+    ['https://API.example.com', 'https://api.example.com'],
+    ['kafka://default/', 'kafka://default'],
+    [idOfKey('https://api.example.com'), 'https://api.example.com'],
+  ] as const) {
+    it(`${text} is ${name}`, () => {
+      expect(parseGroup(text)).to.equal(name);
+    });
+  }
+
+  for (const [text, meant] of [
+    ['https://api.example.com/', ': did you mean https://api.example.com?'],
+    ['https://user:secret@api.example.com/orders?token=secret', ': did you mean https://api.example.com?'],
+    ['kafka://default/orders', ': did you mean kafka://default?'],
+    ['api.example.com', ', such as https://api.example.com or kafka://default'],
+    ['*', ', such as https://api.example.com or kafka://default'],
+  ] as const) {
+    it(`refuses ${text}, which has no endpoints`, () => {
+      expect(() => parseGroup(text)).to.throw(RequestError).with.property('message', `group must be a host or a cluster${meant}`);
+    });
+  }
 });

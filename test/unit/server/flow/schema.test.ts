@@ -74,6 +74,12 @@ describe('what an operator may set for a destination', () => {
     }
   });
 
+  it('says which names there are where none is near, and how a number is written', () => {
+    expect(() => parseLimits({ window: 3 })).to.throw(RequestError, 'window is not allowed; known: max_concurrency, rate, burst, reason');
+    expect(() => parseLimits({ rate: '2.5' })).to.throw(RequestError, 'rate must be a number: write 2.5 without quotes');
+    expect(() => parseLimits({ rate: '5/s' })).to.throw(RequestError, /rate must be a number$/);
+  });
+
   it('says where a destination is paused for every name that clients try', () => {
     for (const name of ['pause', 'isPaused', 'is_paused', 'until', 'resume']) expect(() => parseLimits({ [name]: true }), name).to.throw(RequestError, `${name} is not set with the limits: POST /destinations/:key/pause`);
   });

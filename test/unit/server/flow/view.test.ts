@@ -283,6 +283,12 @@ describe('the answer to a change', () => {
     expect(changed('kafka://default/a/b', seen), 'it is a flow_key').to.equal(null);
   });
 
+  it('gives a hint when a * is to stand for other names', () => {
+    for (const name of ['https://*.example.com', 'https://api.example.com/*', 'kafka://default/orders-*', 'tenant-*', '**']) expect(changed(name, traffic), name).to.include('a * in a name stands for itself').and.include('or * alone for every send');
+    expect(changed('tenant-*', new TrafficByName([sample('tenant-*', API, { delivered: 1 })], [])), 'it is a flow_key').to.equal(null);
+    expect(changed('https://api.example.com/*1f93603db53bfad5c92390f735d0cbb8', traffic), 'a segment that is hidden').to.not.include('stands for itself');
+  });
+
   it('gives a hint when a scheme was left out', () => {
     expect(changed('a.example/x', traffic)).to.equal('no task with this flow_key has been seen lately: did you mean https://a.example/x?');
     expect(changed('//a.example', traffic)).to.include('did you mean https://a.example?');
