@@ -25,13 +25,14 @@ export function nearestName(name: string, known: readonly string[]): string | un
 export function nearestNames(name: string, known: readonly string[]): readonly string[] {
   const plain = lettersOf(name);
   if (plain === '') return [];
-  const typed = mistypedNames(plain, known);
+  const takenApart = takeApart(known);
+  const typed = mistypedNames(plain, takenApart);
   if (typed.length > 0) return fewOf(typed);
-  const begun = namesBegunAlike(plain, known);
+  const begun = namesBegunAlike(plain, takenApart);
   if (begun.length > 0) return fewOf(begun);
   const parts = partsOf(name);
-  const longer = known.filter((each) => parts.every((part) => part.length >= 3 && partsOf(each).some((known) => known.startsWith(part))));
-  return fewOf(longer.length > 0 ? longer : known.filter((each) => partsOf(each).every((part) => parts.includes(part))));
+  const longer = takenApart.filter((each) => parts.every((part) => part.length >= 3 && each.parts.some((known) => known.startsWith(part))));
+  return fewOf(namesOf(longer.length > 0 ? longer : takenApart.filter((each) => each.parts.every((part) => parts.includes(part)))));
 }
 
 /** `: did you mean base_delay or max_delay?`, or nothing. */
@@ -46,23 +47,48 @@ export function suggestionOf(names: readonly string[]): string {
   return `: did you mean ${names.length === 1 ? last : `${names.slice(0, -1).join(', ')} or ${last}`}?`;
 }
 
-function mistypedNames(plain: string, known: readonly string[]): readonly string[] {
+interface KnownName {
+  readonly name: string;
+  /** See lettersOf. */
+  readonly letters: string;
+  /** See partsOf. */
+  readonly parts: readonly string[];
+}
+
+/** Most lists of names are those of fields, which never change, and a batch may ask about them 10,000 times. */
+const takenApartBefore = new WeakMap<readonly string[], readonly KnownName[]>();
+
+function takeApart(known: readonly string[]): readonly KnownName[] {
+  let takenApart = takenApartBefore.get(known);
+  // A list that has grown since then is another one.
+  if (takenApart?.length !== known.length) {
+    takenApart = known.map((name) => ({ name, letters: lettersOf(name), parts: partsOf(name) }));
+    takenApartBefore.set(known, takenApart);
+  }
+  return takenApart;
+}
+
+function namesOf(known: readonly KnownName[]): readonly string[] {
+  return known.map(({ name }) => name);
+}
+
+function mistypedNames(plain: string, known: readonly KnownName[]): readonly string[] {
   // A name from outside may be as long as a whole request line. A typing error does not double a name.
-  const candidates = known.map((each) => ({ each, letters: lettersOf(each) })).filter(({ letters }) => plain.length <= 2 * letters.length);
+  const candidates = known.filter(({ letters }) => plain.length <= 2 * letters.length);
   const near = candidates
-    .map(({ each, letters }) => ({ each, distance: editDistance(plain, letters), most: Math.min(Math.max(1, Math.floor(letters.length / 3)), letters.length - 1) }))
+    .map(({ name, letters }) => ({ name, distance: editDistance(plain, letters), most: Math.min(Math.max(1, Math.floor(letters.length / 3)), letters.length - 1) }))
     .filter(({ distance, most }) => distance <= most);
   const least = Math.min(...near.map(({ distance }) => distance));
-  return near.filter(({ distance }) => distance === least).map(({ each }) => each);
+  return near.filter(({ distance }) => distance === least).map(({ name }) => name);
 }
 
 /** Names that begin with all of these letters, or that share two thirds of them with the longer one of the two. */
-function namesBegunAlike(plain: string, known: readonly string[]): readonly string[] {
-  return known.filter((each) => {
-    const letters = lettersOf(each);
+function namesBegunAlike(plain: string, known: readonly KnownName[]): readonly string[] {
+  const begun = known.filter(({ letters }) => {
     const alike = lettersAlike(plain, letters);
     return alike >= FEWEST_LETTERS_ALIKE && (alike === plain.length || 3 * alike >= 2 * Math.max(plain.length, letters.length));
   });
+  return namesOf(begun);
 }
 
 /** As many letters the two have in common from their first on. */
