@@ -4,13 +4,13 @@ import { withSetupLock } from './setup-lock.mjs';
 
 /**
  * The clone with its locked dependencies installed and its code built. Costs some milliseconds when nothing changed.
- * @param {{signal?: AbortSignal}} [options]
+ * @param {{checksTypes?: boolean, signal?: AbortSignal}} [options] see ensureBuild
  */
-export async function readyClone({ signal } = {}) {
+export async function readyClone({ checksTypes, signal } = {}) {
   await withSetupLock(
     async () => {
       await ensureDependencies({ signal });
-      await ensureBuild({ signal });
+      await ensureBuild({ checksTypes, signal });
     },
     { signal },
   );

@@ -17,7 +17,7 @@ export async function olderText(commit: string, file: string): Promise<string> {
 
 /**
  * Builds the service as it was at a commit, with this checkout's node_modules. Kept in .cache/, so only the first call takes its
- * ten seconds.
+ * five seconds.
  * @returns the folder that has its dist/
  * @throws when the repository does not have the commit, as in a shallow clone
  */
@@ -36,7 +36,8 @@ export async function olderVersion(commit: string): Promise<string> {
     await run('tar', ['-xf', archive, '-C', building]);
     await rm(archive);
     await symlink(path.join(root, 'node_modules'), path.join(building, 'node_modules'));
-    await run(process.execPath, [path.join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.json'], { cwd: building });
+    // Its types were checked when it was written, and that takes twice as long as the rest.
+    await run(process.execPath, [path.join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.json', '--noCheck'], { cwd: building });
     await rename(building, folder).catch((error: unknown) => {
       if (!existsSync(folder)) throw error; // else another test was faster
     });
