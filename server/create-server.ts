@@ -150,8 +150,8 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
   const queue = previous === undefined ? new TaskQueue(ofQueue) : new TwoStoresQueue(ofQueue, previous.queue);
   // The board and searches read large pages. On the connection of the tasks they would make tasks wait, or fail.
   const boardRedis = connectRedis(config.redis, 'server');
-  // Its owner is the board, which answers 503. An outage of Redis is logged for the connection of the tasks.
-  boardRedis.on('error', () => undefined);
+  // Its owner is the board, which answers 503. An outage of Redis is logged for the connection of the tasks, but this one may be kept out alone.
+  boardRedis.on('error', () => access.connectionFailed());
   const boardQueue = new TaskQueue({ redis: boardRedis, prefix: config.queuePrefix, shards: config.shards, deadAttempts: config.dead.attempts, mask, clock, health: queue.health, access });
   const memoryGuard = new MemoryGuard(redis, config.redisHighWater);
   const largestBody = maxBodyBytes(config.maxMessageBytes);

@@ -216,7 +216,7 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
 
   const deliveryWorkers: DeliveryWorker[] = [];
   const countRebuilds = (): number => deliveryWorkers.reduce((sum, { rebuilds }) => sum + rebuilds, 0);
-  const brakeLog = new BrakeLog(logger, () => access.refused());
+  const brakeLog = new BrakeLog(logger, () => access.refused(), () => access.connectionFailed());
   const messageLoad = config.workerConcurrency === 'auto' ? new MessageLoad(MOST_MESSAGE_CHARACTERS) : undefined;
   let flowControl: FlowControl | undefined;
   workerMetrics.show({ slots: () => slots(), slotsInUse: () => flowControl?.slotsInUse ?? 0, inFlight: () => flowControl?.inFlightByHost() ?? new Map<string, number>() });

@@ -6,7 +6,7 @@ import { handshakeError } from '../tls/handshake-error.js';
 import { speaksTls } from '../tls/speaks-tls.js';
 import { TlsClient } from '../tls/tls-client.js';
 import { refusedUnasked } from './refused-unasked.js';
-import { faultOfPort, redisFaultOf, refused, type RedisFault, type RedisRole } from './redis-fault.js';
+import { faultOfPort, healing, redisFaultOf, refused, type RedisFault, type RedisRole } from './redis-fault.js';
 import { redisErrorCause, redisErrorCode } from './redis-error.js';
 import { faultOfKind, kindOf, NO_CLUSTER, NO_SENTINEL } from './wrong-mode.js';
 import { announcedName, rememberAnnouncedNames, tlsOptions, type RedisTlsClient } from './redis-tls.js';
@@ -15,6 +15,7 @@ import { announcedName, rememberAnnouncedNames, tlsOptions, type RedisTlsClient 
 const LIMIT_MS = 2_000;
 /** Nodes of a cluster that are looked at. */
 const MOST_NODES = 50;
+const SLOTS = 16_384;
 
 export interface Diagnosis {
   /** What is wrong, by server: `10.0.0.1:6379`. */
@@ -44,7 +45,7 @@ export async function diagnoseRedis(config: RedisConfig): Promise<Diagnosis> {
       const sentinelTls = clientOf(config.sentinelTls);
       const { sentinels, masterName, sentinelPassword: password } = config;
       const found = await Promise.all(sentinels.map((address) =>
-        askServer('sentinel', { ...address, enableReadyCheck: false, ...(password !== undefined && { password }), ...(sentinelTls !== undefined && { tls: tlsOptions(sentinelTls, address.host) }) }, address, (redis) => askForMaster(redis, masterName))));
+        askServer('sentinel', { ...address, ...(password !== undefined && { password }), ...(sentinelTls !== undefined && { tls: tlsOptions(sentinelTls, address.host) }) }, address, (redis) => askForMaster(redis, masterName))));
       const [master] = found.flatMap((finding) => (finding.kind === 'well' ? [finding.answer] : []));
       return conclude([found, master === undefined ? [] : [await node(master, select)]]);
     }
@@ -61,7 +62,9 @@ export async function diagnoseRedis(config: RedisConfig): Promise<Diagnosis> {
 /** @param stages servers that stand for each other: sentinels, nodes. Hopeless is what no server of a stage lets through */
 function conclude(stages: readonly (readonly Finding<unknown>[])[]): Diagnosis {
   const faults = stages.flat().flatMap((finding) => (finding.kind === 'fault' ? [[finding.name, finding.fault] as const] : []));
-  return { faults: new Map(faults), isHopeless: stages.some(keepsOut) };
+  // One line is enough for what all nodes say.
+  const [first] = faults.flatMap(([name, { isOfCluster }]) => (isOfCluster === true ? [name] : []));
+  return { faults: new Map(faults.filter(([name, { isOfCluster }]) => isOfCluster !== true || name === first)), isHopeless: stages.some(keepsOut) };
 }
 
 /** Whether waiting is of no use. One node that lets us in is enough to wait: certificates and settings are changed node by node. */
@@ -91,7 +94,8 @@ function nodeName({ host, port }: HostPort): string {
 
 async function askServer<T>(role: RedisRole, options: RedisOptions, address: HostPort, ask: (redis: Redis) => Promise<T>): Promise<Finding<T>> {
   const name = nodeName(address);
-  const redis = new Redis({ ...options, lazyConnect: true, retryStrategy: () => null, maxRetriesPerRequest: 0, connectTimeout: LIMIT_MS, commandTimeout: LIMIT_MS } as RedisOptions & { replyMapping: 'legacy' });
+  // Its check whether a server is ready waits without an end for one that loads its data, and tells nobody.
+  const redis = new Redis({ ...options, lazyConnect: true, enableReadyCheck: false, retryStrategy: () => null, maxRetriesPerRequest: 0, connectTimeout: LIMIT_MS, commandTimeout: LIMIT_MS } as RedisOptions & { replyMapping: 'legacy' });
   let first: Error | undefined;
   redis.on('error', (error: Error) => {
     first ??= error;
@@ -142,6 +146,14 @@ async function askForMaster(sentinel: Redis, masterName: string): Promise<HostPo
   return { host: String(answer[0]), port: Number(answer[1]) };
 }
 
+/** Every node answers to its name, and none takes a key. @param info what a node answers to CLUSTER INFO. @returns undefined: it works */
+function faultOfCluster(info: string): RedisFault | undefined {
+  if (!/^cluster_state:fail/m.test(info)) return undefined;
+  const [served, failing] = ['ok', 'pfail'].map((name) => Number(new RegExp(`^cluster_slots_${name}:(\\d+)`, 'm').exec(info)?.[1] ?? 0));
+  const missing = SLOTS - (served ?? 0) - (failing ?? 0);
+  return { ...healing(`says that the cluster is down (cluster_state:fail): ${missing > 0 ? `${missing} of ${SLOTS} slots have no master that works` : 'it has not heard of enough other masters'}`), isOfCluster: true };
+}
+
 /** @returns all nodes with slots, and their replicas, as the cluster names them */
 async function askForNodes(redis: Redis): Promise<HostPort[]> {
   // It is asked before: what a server without cluster support, or a sentinel, answers to CLUSTER has no code of its own.
@@ -150,7 +162,8 @@ async function askForNodes(redis: Redis): Promise<HostPort[]> {
   if ((await kindOf(redis)) === 'sentinel') throw new Unfit(faultOfKind.sentinel);
   const ranges: unknown = await redis.cluster('SLOTS');
   // A client of the cluster asks for it before it is ready, and connects again when that is not allowed.
-  await redis.cluster('INFO');
+  const down = faultOfCluster(await redis.cluster('INFO'));
+  if (down !== undefined) throw new Unfit(down);
   const rows = (Array.isArray(ranges) ? (ranges as unknown[]) : []).map((range): unknown[] => (Array.isArray(range) ? range.slice(2) : []));
   // The master of each range stands first. It is named first, because only so many nodes are looked at.
   const named = new Map<string, HostPort>();

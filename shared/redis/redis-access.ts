@@ -33,7 +33,7 @@ export class RedisRefusedError extends Error {
 
 /**
  * Says in one line what keeps us out of Redis: a certificate, a password, a right, or TLS on one side alone. It looks when a
- * connection does not become ready, or that to a node of a cluster ends, and ends a start that cannot succeed. With the first connection it asks for our rights. A process that was in once only logs: what
+ * connection does not become ready, when that to a node of a cluster or another one of this process ends, and ends a start that cannot succeed. With the first connection it asks for our rights. A process that was in once only logs: what
  * has changed may be changed back. It knows what Redis refuses now.
  */
 export class RedisAccess {
@@ -41,14 +41,16 @@ export class RedisAccess {
   readonly admission: Promise<void>;
   readonly #timer: AlignedInterval;
   readonly #loggedAt = new Map<string, number>();
+  /** Kept while the connection is ready: one to a replica is, again and again. */
+  readonly #replicaLoggedAt = new Map<string, number>();
   #admit: () => void = () => undefined;
   #refuse: (error: RedisRefusedError) => void = () => undefined;
   #wasIn = false;
   #isClosed = false;
   #diagnosedAt = -Infinity;
   #diagnosing: Promise<void> | undefined;
-  /** A node of a cluster has failed since the last diagnosis. The others may work: then the client is ready. */
-  #hasNodeFailed = false;
+  /** A node of a cluster, or another connection of this process, has failed since the last diagnosis. The rest may work: then the client is ready. */
+  #hasPartFailed = false;
   /** What the last diagnosis has found, while no connection is ready. */
   #keptOut: Diagnosis | undefined;
   #rights: RightsWatch | undefined;
@@ -71,11 +73,11 @@ export class RedisAccess {
     this.#timer = new AlignedInterval(LOOK_EVERY_MS, () => this.#look());
     if (isCluster(redis)) {
       const onNode = (): void => {
-        this.#hasNodeFailed = true;
+        this.#hasPartFailed = true;
       };
       redis.on('node error', onNode).on('-node', onNode);
     }
-    this.#replica = isCluster(redis) ? undefined : new ReplicaWatch(redis, (cause) => this.#logOnce('redis is a replica', this.#serverOf(config), cause));
+    this.#replica = isCluster(redis) ? undefined : new ReplicaWatch(redis, (cause) => this.#logOnce('redis is a replica', this.#serverOf(config), cause, this.#replicaLoggedAt));
     redis.on('ready', () => {
       this.#keptOut = undefined;
       this.#replica?.look();
@@ -117,6 +119,11 @@ export class RedisAccess {
   /** Redis has refused something: a right may be missing. */
   refused(): void {
     this.#rights?.refused();
+  }
+
+  /** Another connection of this process has failed. Redis may take no more of them, and says so only to the next one. */
+  connectionFailed(): void {
+    this.#hasPartFailed = true;
   }
 
   async #checkServer(probe: RightsProbe): Promise<void> {
@@ -164,25 +171,26 @@ export class RedisAccess {
 
   #look(): void {
     const now = performance.now();
-    if (this.redis.status === 'ready' && !this.#hasNodeFailed) {
+    if (this.redis.status === 'ready' && !this.#hasPartFailed) {
       // One node of a cluster fails, is made anew, and fails again.
       if (!isCluster(this.redis) || now - this.#diagnosedAt > SAME_FAULT_MS) this.#loggedAt.clear();
       return;
     }
     const pauseMs = this.#wasIn ? DIAGNOSE_MS : DIAGNOSE_AT_START_MS;
     if (this.#diagnosing !== undefined || now - this.#diagnosedAt < pauseMs) return;
-    this.#hasNodeFailed = false;
-    this.#diagnosing = this.#diagnose().finally(() => {
+    const isOfPart = this.#hasPartFailed;
+    this.#hasPartFailed = false;
+    this.#diagnosing = this.#diagnose(isOfPart).finally(() => {
       this.#diagnosing = undefined;
       this.#diagnosedAt = performance.now();
     });
   }
 
-  async #diagnose(): Promise<void> {
+  async #diagnose(isOfPart: boolean): Promise<void> {
     const diagnosis = await diagnoseRedis(this.config);
     const { faults, isHopeless } = diagnosis;
     // It may have become ready meanwhile. That of a cluster is ready with one node.
-    if (this.#isClosed || (this.redis.status === 'ready' && !isCluster(this.redis))) return;
+    if (this.#isClosed || (this.redis.status === 'ready' && !isCluster(this.redis) && !isOfPart)) return;
     if (this.redis.status !== 'ready') this.#keptOut = diagnosis;
     if (isHopeless && !this.#wasIn && this.redis.status !== 'ready') {
       this.#refuse(new RedisRefusedError(faults));
@@ -191,10 +199,10 @@ export class RedisAccess {
     for (const [server, { text }] of faults) this.#logOnce('redis does not let us in', server, text);
   }
 
-  #logOnce(message: string, server: string, cause: string): void {
+  #logOnce(message: string, server: string, cause: string, loggedAt = this.#loggedAt): void {
     const now = performance.now();
-    if (now - (this.#loggedAt.get(`${server} ${cause}`) ?? -Infinity) < SAME_FAULT_MS) return;
-    this.#loggedAt.set(`${server} ${cause}`, now);
+    if (now - (loggedAt.get(`${server} ${cause}`) ?? -Infinity) < SAME_FAULT_MS) return;
+    loggedAt.set(`${server} ${cause}`, now);
     this.logger.error(message, { server, cause });
   }
 }

@@ -7,6 +7,8 @@ export interface RedisFault {
   readonly text: string;
   /** Without a change of our settings, or of its own. */
   readonly canHeal: boolean;
+  /** Each node of the cluster says so. */
+  readonly isOfCluster?: true;
 }
 
 /** What was asked: a Redis, or a sentinel, which has variables of its own. */
@@ -20,7 +22,7 @@ const variables = {
 /** Redis has no code of its own for it. */
 const MAX_CLIENTS = 'ERR max number of clients';
 
-/** @returns undefined: it is an outage, which ends by itself, or nothing that concerns the way in */
+/** @returns undefined: nobody answers, or it is nothing that concerns the way in */
 export function redisFaultOf(error: unknown, role: RedisRole): RedisFault | undefined {
   if (!(error instanceof Error)) return undefined;
   const { user, password } = variables[role];
@@ -33,8 +35,15 @@ export function redisFaultOf(error: unknown, role: RedisRole): RedisFault | unde
       return refused(`does not give our user a right that it needs: ${redisErrorCause(error)}`);
     case 'DENIED':
       return refused(`takes nothing from other machines: ${redisErrorCause(error)}`);
+    // These end by themselves. Until then it answers nothing else, and that looks as if it were not there.
+    case 'LOADING':
+      return healing(`is still loading its data: ${redisErrorCause(error)}`);
+    case 'BUSY':
+      return healing(`runs a script that does not end: ${redisErrorCause(error)}`);
+    case 'MASTERDOWN':
+      return healing(`is a replica that has lost its master: ${redisErrorCause(error)}`);
     case 'ERR':
-      return error.message.startsWith(MAX_CLIENTS) ? { text: `takes no more connections, check maxclients: ${redisErrorCause(error)}`, canHeal: true } : undefined;
+      return error.message.startsWith(MAX_CLIENTS) ? healing(`takes no more connections, check maxclients: ${redisErrorCause(error)}`) : undefined;
     case undefined:
       return ofTls(error, role);
     default:
@@ -52,6 +61,10 @@ export function faultOfPort(speaksTls: boolean | undefined, isTlsWanted: boolean
 
 export function refused(text: string): RedisFault {
   return { text, canHeal: false };
+}
+
+export function healing(text: string): RedisFault {
+  return { text, canHeal: true };
 }
 
 function ofTls(error: Error, role: RedisRole): RedisFault | undefined {

@@ -29,14 +29,20 @@ export class BrakeLog {
   #bugLoggedAt = -Infinity;
   #bugsNotLogged = 0;
 
-  /** @param onRefused called when a brake begins because Redis refuses, so that what is behind it can be found out */
+  /**
+   * Both are called when a brake begins, so that what is behind it can be found out.
+   * @param onRefused Redis refuses
+   * @param onNoAnswer a connection has failed
+   */
   constructor(
     private readonly logger: Pick<Logger, 'error' | 'warn' | 'info'>,
     private readonly onRefused: () => void = () => undefined,
+    private readonly onNoAnswer: () => void = () => undefined,
   ) {}
 
   paused(queue: string, errorClass: RedisErrorClass, error: unknown): void {
     if (errorClass === 'refused') this.onRefused();
+    if (errorClass === 'unavailable' && redisErrorCode(error) === undefined) this.onNoAnswer();
     // Causes of one kind may differ in a slot or an address.
     const code = redisErrorCode(error) ?? errorClass;
     this.#add(code, queue, { level: 'error', text: pausedText[errorClass], cause: redisErrorCause(error) });

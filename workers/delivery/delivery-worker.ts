@@ -284,6 +284,7 @@ export class DeliveryWorker {
       resume: () => void this.#worker.resume(),
       tryWrite: () => endWait(redis, shard.keys.marker),
       isConnected: () => redis.status === 'ready',
+      isWaitConnected: () => this.#worker.isWaitConnected,
       log,
     });
   }

@@ -25,6 +25,8 @@ export interface RedisBrakeOptions {
   readonly tryWrite: () => Promise<unknown>;
   /** It is false while the connection is down. The connection's owner logs that, and its commands wait by themselves. */
   readonly isConnected: () => boolean;
+  /** The same of the connection on which the worker waits for the next job, which Redis may refuse alone. */
+  readonly isWaitConnected: () => boolean;
   readonly log: BrakeLog;
 }
 
@@ -38,6 +40,7 @@ export class RedisBrake {
   #cause: string | undefined;
   #delayMs = 0;
   #isPaused = false;
+  #isOfConnection = false;
   #timer: NodeJS.Timeout | undefined;
   #refusedAt = -Infinity;
   #bugsInARow = 0;
@@ -77,7 +80,12 @@ export class RedisBrake {
   /** Call it when Redis has let the worker start something. */
   worked(): void {
     this.#bugsInARow = 0;
-    if (this.#cause === undefined || this.#isPaused) return;
+    // Tasks that are due are fetched on one connection, and waited for on another: that one may be missing still.
+    if (this.#cause === undefined || this.#isPaused || this.#isOfConnection) return;
+    this.#isOver();
+  }
+
+  #isOver(): void {
     clearTimeout(this.#timer);
     this.#cause = undefined;
     this.#delayMs = 0;
@@ -97,6 +105,7 @@ export class RedisBrake {
     const cause = redisErrorCode(error) ?? errorClass;
     if (cause !== this.#cause) log.paused(queue, errorClass, error);
     this.#cause = cause;
+    this.#isOfConnection = redisErrorCode(error) === undefined;
     this.#delayMs = nextBrakeMs(this.#delayMs, errorClass);
     this.#isPaused = true;
     pause();
@@ -120,7 +129,7 @@ export class RedisBrake {
 
   /** "Redis takes writes again" has to be true when it is logged, and the connection may have gone since the trial. */
   #endTrial(): void {
-    if (this.options.isConnected()) this.worked();
+    if (this.options.isConnected() && this.options.isWaitConnected()) this.#isOver();
     else this.#timer = setTimeout(() => this.#endTrial(), CONNECTED_AGAIN_MS);
   }
 }

@@ -1,4 +1,4 @@
-import { isNotConnectionError, Worker, type Job, type JobJson, type Processor, type WorkerOptions } from 'bullmq';
+import { isNotConnectionError, Worker, type Job, type JobJson, type Processor, type RedisQueueBackend, type WorkerOptions } from 'bullmq';
 import type { Clock } from '../../domain/ports.js';
 import type { RedisClient } from '../../redis/redis-connection.js';
 import { deliveryBackend } from './delivery-backend.js';
@@ -48,17 +48,30 @@ export class DeliveringWorker extends Worker {
   #ended = 0;
   #onChange: () => void = () => undefined;
   #retiring: Promise<void> | undefined;
+  /** Of the connection on which it waits for the next job. undefined: it has not come about yet. */
+  #waitClient: { readonly status: string } | undefined;
 
   constructor(name: string, processor: Processor, { redis, marker, clock, told = new ToldEnds(), ...options }: DeliveringWorkerOptions) {
     const calls = new PendingCalls();
-    super(name, processor, { ...options, connection: redis, autorun: false }, deliveryBackend(redis, marker, calls, clock, told, { lockMs: options.lockDuration, onRefused: (error) => this.emit('error', error as Error) }));
+    const create = deliveryBackend(redis, marker, calls, clock, told, { lockMs: options.lockDuration, onRefused: (error) => this.emit('error', error as Error) });
+    let backend: RedisQueueBackend | undefined;
+    super(name, processor, { ...options, connection: redis, autorun: false }, (...args) => (backend = create(...args)));
     this.#endRenewal = renewLocksByFetch(this.lockManager);
     this.calls = calls;
+    const learn = (client: { readonly status: string } | undefined): void => {
+      this.#waitClient = client;
+    };
+    backend?.blockingClient?.then(learn, () => undefined); // it is tried again, and told by `error`
     this.#clock = clock;
     calls.onFetched = () => this.#onChange();
     this.on('active', () => {
       this.#taken += 1;
     });
+  }
+
+  /** Whether it can be told of the next job. Those that are due it fetches on another connection. */
+  get isWaitConnected(): boolean {
+    return this.#waitClient?.status === 'ready';
   }
 
   get taken(): number {
@@ -82,8 +95,10 @@ export class DeliveringWorker extends Worker {
     });
     // A connection that is closed while it connects may tell nothing.
     await this.calls.track('connect', 0, async () => { await Promise.race([this.waitUntilReady(), closed]); });
+    // A pause that was over while it connected has begun its loop, and BullMQ throws at the second begin.
+    if (!this.calls.mayFetch || this.isRunning()) return;
     // Without this, an error of its loop would be an unhandled rejection. A worker that takes no tasks has to end.
-    if (this.calls.mayFetch) void this.run();
+    void this.run();
   }
 
   /** @param blockUntil when the next job is due, by our clock; 0 when there is none. BullMQ subtracts Date.now from it. @returns seconds */

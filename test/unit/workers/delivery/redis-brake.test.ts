@@ -20,6 +20,7 @@ const PAUSE_AND_TRIAL_MS = 1_500;
 class Braked {
   log = '';
   isConnected = true;
+  isWaitConnected = true;
   isPaused = false;
   pauses = 0;
   trials = 0;
@@ -42,6 +43,7 @@ class Braked {
         return Promise.resolve();
       },
       isConnected: () => this.isConnected,
+      isWaitConnected: () => this.isWaitConnected,
       log: new BrakeLog(logger),
     });
   }
@@ -78,6 +80,17 @@ describe('RedisBrake', () => {
     await passed(PAUSE_AND_TRIAL_MS);
     expect(braked.log).to.not.include('redis takes writes again');
     braked.isConnected = true;
+    await eventually(() => { expect(braked.log).to.include('redis takes writes again'); });
+  }).timeout(30_000);
+
+  it('does not say it while the connection is refused on which the worker waits, also when a task that was due has been fetched', async () => {
+    expect(braked.brake.failed(Object.assign(new Error('write EPIPE'), { code: 'EPIPE', syscall: 'write' }))).to.equal(true);
+    braked.isWaitConnected = false;
+    await eventually(() => { expect(braked.isPaused).to.equal(false); }, { withinMs: 5_000 });
+    braked.brake.worked();
+    await passed(PAUSE_AND_TRIAL_MS);
+    expect(braked.log).to.not.include('redis takes writes again');
+    braked.isWaitConnected = true;
     await eventually(() => { expect(braked.log).to.include('redis takes writes again'); });
   }).timeout(30_000);
 
