@@ -48,7 +48,7 @@ export function createBoardServer(reads: TaskQueue, parts: Omit<WaitingParts, 'r
       await reads.ping(reads.health.isWatching ? PING_WITHIN_MS : undefined);
       return await withinRequestLimit(question(await reads.shards()), reads.health.isWatching ? ASK_WITHIN_MS : REQUEST_LIMIT_MS);
     } catch (error) {
-      throw reads.asRequestError(error);
+      throw reads.errors.asRequestError(error);
     }
   };
   return {
@@ -105,7 +105,7 @@ async function createBoard(reads: TaskQueue, parts: WaitingParts): Promise<Board
   });
   // Errors of its handlers are answered like all others, by error-response.ts.
   serverAdapter.setErrorHandler((error) => {
-    throw reads.asRequestError(error);
+    throw reads.errors.asRequestError(error);
   });
   // ExpressAdapter types its app as any.
   const app = serverAdapter.getRouter() as Express & BoardApp;

@@ -34,7 +34,7 @@ type Parts = Pick<ListOptions, 'hasTime' | 'takeTurn' | 'askInOneTurn' | 'shardO
 export class TaskSearch {
   readonly #turns = new ScanTurns();
 
-  constructor(private readonly queue: Pick<TaskQueue, 'answeringShards' | 'asRequestError' | 'health'>) {}
+  constructor(private readonly queue: Pick<TaskQueue, 'answeringShards' | 'errors' | 'health'>) {}
 
   /** @throws RequestError redis_unavailable as TaskQueue */
   async list(plan: SearchPlan, { order, limit, from }: { readonly order: SearchOrder; readonly limit: number; readonly from: ListPlace | undefined }): Promise<TaskPage> {
@@ -85,10 +85,10 @@ export class TaskSearch {
       const { shards, away } = await withinRequestLimit(this.queue.answeringShards());
       // What one Redis does not answer it does not answer for any of its shards.
       const areParts = mayGoAlone(shards);
-      const missing = new MissingShards(away, (error) => areParts && this.queue.asRequestError(error) instanceof RequestError, () => this.queue.health.late);
+      const missing = new MissingShards(away, (error) => areParts && this.queue.errors.asRequestError(error) instanceof RequestError, () => this.queue.health.late);
       return await work(shards, this.#partsFor(shards, missing, areParts, startedAt));
     } catch (error) {
-      throw this.queue.asRequestError(error);
+      throw this.queue.errors.asRequestError(error);
     }
   }
 }

@@ -1,12 +1,10 @@
 import type { Actor } from '../../domain/actor.js';
-import { defaultPathMask, type PathMask } from '../../domain/destinations/path-mask.js';
+import { defaultPathMask } from '../../domain/destinations/path-mask.js';
 import { RequestError } from '../../domain/errors.js';
-import type { RequestErrorCode } from '../../domain/request-errors.js';
 import type { Flow } from '../../domain/destinations/flow.js';
 import { hiddenName } from '../../domain/destinations/http.js';
 import type { DefaultBrokers } from '../../domain/flow/flow-key.js';
-import type { Clock } from '../../domain/ports.js';
-import { noSecretKeys, type SecretBox } from '../../domain/secrets/secret-box.js';
+import { noSecretKeys } from '../../domain/secrets/secret-box.js';
 import type { Task } from '../../domain/task/task.js';
 import { VersionMarks } from '../access/version-marks.js';
 import { KeyStore } from '../access/key-store.js';
@@ -19,9 +17,10 @@ import type { AuditLog } from '../audit/audit-log.js';
 import { AuditLogs } from '../audit/audit-logs.js';
 import type { AuditPage, AuditRange } from '../audit/read-audit.js';
 import type { Acting } from './act-on-task.js';
-import { askShards, type AskingShards, type ShardAnswers } from './ask-shards.js';
+import type { ShardAnswers } from './ask-shards.js';
 import { cancelTask, type Cancellation, type Removal } from './cancel-task.js';
 import { editTask, type Edit, type EditedTask } from './edit-task.js';
+import { answerOf, ErrorsForCallers, isOfRedis } from './errors-for-callers.js';
 import { failedDestinations } from './failed-destinations.js';
 import { FlowStore } from '../flow/flow-store.js';
 import { ReportGap } from '../flow/report-gap.js';
@@ -30,25 +29,23 @@ import { accessKeys, credentialKeys, FLEET, fleetNeverThere, fleetReplicaMark, f
 import { ActivityStore } from '../stats/activity-store.js';
 import { FailureStore } from '../stats/failure-store.js';
 import { TestSendStore } from '../test-sends/test-send-store.js';
-import { isCluster, type RedisClient } from '../../redis/redis-connection.js';
+import { isCluster } from '../../redis/redis-connection.js';
 import { ownScripts } from './own-scripts.js';
+import { QueueCalls } from './queue-calls.js';
 import { redriveFailed, redriveTask, type Redrive } from './redrive-task.js';
 import { retryNow, type RetryNow } from './retry-now.js';
-import { MismatchError } from '../engine/mismatch-error.js';
 import { ShardHealth } from '../engine/shard-health.js';
 import { Shards, type Shard } from '../engine/shard.js';
 import { LARGE_TASK_BYTES, LargeReads } from './large-reads.js';
 import { Submission, type Admission, type SubmissionRules } from './submission.js';
 import { contentOf, type TaskContent } from './task-codec.js';
 import { SubmissionBatcher } from './submission-batcher.js';
-import { UnreadableTaskError } from './task-codec.js';
 import { countDue, countPlainly, countTasks, type FleetCounts, type PlainFleetCounts } from './task-counts.js';
+import type { TaskQueueOptions } from './task-queue-options.js';
 import { readTask, type TaskView } from './task-view.js';
-import { classifyRedisError, isReadOnly, redisErrorCode, RedisErrors, type RedisErrorClass } from '../../redis/redis-error.js';
-import { NotReplicatedError, type ReplicatedWrites } from '../../redis/replicated-writes.js';
+import { classifyRedisError } from '../../redis/redis-error.js';
+import { NotReplicatedError } from '../../redis/replicated-writes.js';
 import { REQUEST_LIMIT_MS, withinRequestLimit } from '../../redis/request-limit.js';
-import type { RedisAccess } from '../../redis/redis-access.js';
-import type { RefusalLog } from '../../redis/refusal-log.js';
 
 const ANY_SIZE = -1;
 /** As long as askShards waits for the shards, which are asked meanwhile, ms. */
@@ -79,73 +76,18 @@ function isOutage(error: unknown): boolean {
   return classifyRedisError(error) === 'unavailable';
 }
 
-const codeOf = { full: 'redis_full', refused: 'redis_refused', unavailable: 'redis_unavailable' } as const satisfies Record<Exclude<RedisErrorClass, 'bug'>, RequestErrorCode>;
-/** The queue for callers of the API, without its inner parts. */
-const messageOf = {
-  full: 'redis is full',
-  refused: 'redis answers, and refuses to do this now',
-  unavailable: 'redis connection failed',
-} as const satisfies Record<Exclude<RedisErrorClass, 'bug'>, string>;
-
-/** Whether it was made of an error of Redis. */
-function isOfRedis(error: unknown): boolean {
-  return error instanceof RequestError && (Object.values(codeOf) as readonly RequestErrorCode[]).includes(error.code);
-}
-
-/** What `work` resolves with, or refuses with, to be told later. What fails because of Redis has no answer, and rejects. */
-async function answerOf<T>(work: () => Promise<T>): Promise<() => T> {
-  try {
-    const result = await work();
-    return () => result;
-  } catch (error) {
-    if (!(error instanceof RequestError) || isOfRedis(error)) throw error;
-    return () => {
-      throw error;
-    };
-  }
-}
-
-export interface TaskQueueOptions {
-  readonly redis: RedisClient;
-  /**
-   * The libraries or the store are not those that this process was made for. No task is taken or stored, and the process has
-   * to end.
-   */
-  readonly onMismatch?: (error: MismatchError) => void;
-  /** It waits for a part of Redis that it needs before it can do anything. @param what that part, in words */
-  readonly onWait?: (what: string) => void;
-  readonly prefix: string;
-  readonly shards: number;
-  /** The number of attempts that the board shows for a job includes it. */
-  readonly deadAttempts: number;
-  /** What job names and search fields show of a path. The default is defaultPathMask. */
-  readonly mask?: PathMask;
-  /** It encrypts the secret fields of a task that is stored. The default has no key. */
-  readonly secrets?: SecretBox;
-  /** It goes by Redis' time: see RedisClock. Scripts that change a task ask Redis itself. */
-  readonly clock: Clock;
-  /** What is accepted from callers waits for replicas (REDIS_MIN_REPLICAS); undefined: it does not. Its owner closes it. */
-  readonly replicated?: ReplicatedWrites | undefined;
-  /** Whether it watches which shards answer: a call about one that does not is refused at once. A worker waits for it instead. */
-  readonly watchesShards?: boolean;
-  /** Which shards answer, as another queue of this process sees them. */
-  readonly health?: ShardHealth;
-  /** It is told what Redis refuses; the caller learns only a code. */
-  readonly refusals?: RefusalLog;
-  /** It knows what Redis refuses us altogether, and which rights are missing. */
-  readonly access?: Pick<RedisAccess, 'refusal' | 'lackFor'>;
-}
-
 /**
  * Everything that touches BullMQ, except the worker's own loop. It knows the shard of a task. Every method throws
  * RequestError redis_unavailable, redis_full or redis_refused when Redis fails.
  */
 export class TaskQueue {
+  /** Also for callers of what speaks with the shards by itself. */
+  readonly errors: ErrorsForCallers;
   readonly #shards: Shards;
+  readonly #calls: QueueCalls;
   readonly #health: ShardHealth;
   readonly #audit: AuditLogs;
   readonly #batchers = new Map<Shard, SubmissionBatcher>();
-  readonly #errors = new RedisErrors();
   readonly #largeReads = new LargeReads();
   readonly #reportGap = new ReportGap();
   /** Before Redis has answered once, nothing is known of a gap: a start has to say at once that no worker runs. */
@@ -155,10 +97,12 @@ export class TaskQueue {
   constructor(private readonly options: TaskQueueOptions) {
     const { redis, prefix, shards: count, replicated, onMismatch, onWait } = options;
     this.#health = options.health ?? new ShardHealth(isOutage);
-    this.#audit = new AuditLogs({ prefix, isCluster: isCluster(redis), shards: () => this.#shards.all() }, this.#asking);
+    this.errors = new ErrorsForCallers(options);
     // While it cannot connect, each try ends with this. On a cluster the part with the reports may be away alone: see #watch.
     redis.on('close', this.#onDisconnected);
     this.#shards = new Shards({ redis, prefix, count, scripts: ownScripts, replicated, onRefused: (error) => options.refusals?.refused(error), onMismatch, onWait, onOpen: (shards) => this.#opened(shards) });
+    this.#calls = new QueueCalls(this.#shards, this.#health, this.errors);
+    this.#audit = new AuditLogs({ prefix, isCluster: isCluster(redis), shards: () => this.#shards.all() }, this.#calls.asking);
   }
 
   /** Resolves when Redis has answered once and the queues are open. @throws MismatchError as `onMismatch` */
@@ -174,7 +118,7 @@ export class TaskQueue {
   async lasting<T>(place: ChangePlace, work: () => Promise<T>): Promise<T> {
     const { replicated, redis, prefix } = this.options;
     if (replicated === undefined) return work();
-    return this.#speakLong(async () => {
+    return this.#calls.speakLong(async () => {
       const shard = this.#shardAt(place);
       if (place !== 'fleet' && shard === undefined) return work();
       const tell = await replicated.after(shard?.keys.replicaMark ?? fleetReplicaMark(prefix, isCluster(redis)), () => answerOf(work), REQUEST_LIMIT_MS);
@@ -188,7 +132,7 @@ export class TaskQueue {
    * @param idempotencyKey '' for none: see admit-function.ts
    */
   async submit(task: Task, content?: TaskContent, idempotencyKey = '', rules: SubmissionRules = {}): Promise<Admission> {
-    // The batcher has the time limit, because the time that a task waits for others to be sent is not Redis'. #speakLong is written out here:
+    // The batcher has the time limit, because the time that a task waits for others to be sent is not Redis'. QueueCalls.speakLong is written out here:
     // for every task it would cost 0.35 us of the 53 us that the API is busy with one.
     try {
       const shard = this.#shardOf(task.id);
@@ -198,14 +142,14 @@ export class TaskQueue {
       this.options.refusals?.accepted();
       return admission;
     } catch (cause) {
-      throw this.asRequestError(cause);
+      throw this.errors.asRequestError(cause);
     }
   }
 
   /** Whether there is a record of the id, of whatever state. */
   async has(taskId: string): Promise<boolean> {
     const shard = this.#shardOf(taskId);
-    return this.#speak(async () => (await this.options.redis.exists(shard.keys.job(taskId))) !== 0);
+    return this.#calls.speak(async () => (await this.options.redis.exists(shard.keys.job(taskId))) !== 0);
   }
 
   /** @param beforeLarge it is waited for before a large task is read; what it throws is thrown */
@@ -219,7 +163,7 @@ export class TaskQueue {
    * @param clientIds undefined: of any client
    */
   async findOf(taskId: string, clientIds: readonly string[] | undefined, beforeLarge?: () => Promise<void>): Promise<TaskView | 'foreign' | undefined> {
-    const read = (maxBytes: number): ReturnType<typeof readTask> => this.#speak(() => readTask(this.#shardOf(taskId), taskId, maxBytes, clientIds));
+    const read = (maxBytes: number): ReturnType<typeof readTask> => this.#calls.speak(() => readTask(this.#shardOf(taskId), taskId, maxBytes, clientIds));
     const found = await read(LARGE_TASK_BYTES);
     if (found !== 'too large') return found;
     const large = await this.#largeReads.take(async () => {
@@ -236,18 +180,18 @@ export class TaskQueue {
    * @param actions which of the two may be done to it
    */
   async cancel(taskId: string, acting: Acting = {}, actions: readonly Removal[] = ['cancel', 'delete']): Promise<Cancellation> {
-    return this.#speak(() => cancelTask(this.#shardOf(taskId), taskId, acting, actions));
+    return this.#calls.speak(() => cancelTask(this.#shardOf(taskId), taskId, acting, actions));
   }
 
   /** Changes a task that waits, is parked or a dead letter, if it is still as it was read. */
   async edit(edited: EditedTask): Promise<Edit> {
     const { deadAttempts, mask = defaultPathMask } = this.options;
-    return this.#speak(() => editTask(this.#shardOf(edited.after.id), edited, { deadAttempts, mask }));
+    return this.#calls.speak(() => editTask(this.#shardOf(edited.after.id), edited, { deadAttempts, mask }));
   }
 
   /** Makes a waiting task due now. It starts a dead or parked one again, as `redrive` does. */
   async retryNow(taskId: string, acting: Acting = {}): Promise<RetryNow> {
-    return this.#speak(() => retryNow(this.#shardOf(taskId), taskId, acting));
+    return this.#calls.speak(() => retryNow(this.#shardOf(taskId), taskId, acting));
   }
 
   /**
@@ -256,22 +200,22 @@ export class TaskQueue {
    * @param limitMs another time than the one of askShards, ms
    */
   async counts(unreadableForMs: number, limitMs?: number): Promise<FleetCounts> {
-    return this.#speakLong(() => countTasks(this.#shards.all(), this.options.clock(), unreadableForMs, { ...this.#asking, limitMs }));
+    return this.#calls.speakLong(() => countTasks(this.#shards.all(), this.options.clock(), unreadableForMs, { ...this.#calls.asking, limitMs }));
   }
 
   /** The same without the estimates, for a scrape. */
   async plainCounts(limitMs?: number): Promise<PlainFleetCounts> {
-    return this.#speakLong(() => countPlainly(this.#shards.all(), this.options.clock(), { ...this.#asking, limitMs }));
+    return this.#calls.speakLong(() => countPlainly(this.#shards.all(), this.options.clock(), { ...this.#calls.asking, limitMs }));
   }
 
   /** The due tasks of all shards. It fails when one of them does not answer. */
   async countDue(): Promise<number> {
-    return this.#speak(() => countDue(this.#shards.all(), this.options.clock()));
+    return this.#calls.speak(() => countDue(this.#shards.all(), this.options.clock()));
   }
 
   /** What the fleet did lately, for the API. */
   async withActivity<T>(work: (store: ActivityStore) => Promise<T>): Promise<T> {
-    return this.#speakToFleet(() => work(this.activityStore()));
+    return this.#calls.speakToFleet(() => work(this.activityStore()));
   }
 
   /** @throws RequestError redis_unavailable while Redis has not answered yet */
@@ -283,20 +227,20 @@ export class TaskQueue {
   /** The log of the audit that has what is changed there: see AuditLogs. An unknown queue has none, so that of the fleet has it. */
   async withAudit<T>(place: ChangePlace, work: (log: AuditLog) => Promise<T>): Promise<T> {
     const shard = this.#shardAt(place);
-    if (shard === undefined) return this.#speakToFleet(() => work(this.#audit.ofFleet));
-    this.#mustAnswer(shard.queue.name);
-    return this.#speak(() => work(this.#audit.ofShard(shard)));
+    if (shard === undefined) return this.#calls.speakToFleet(() => work(this.#audit.ofFleet));
+    this.#calls.mustAnswer(shard.queue.name);
+    return this.#calls.speak(() => work(this.#audit.ofShard(shard)));
   }
 
   /** What operators did, of all logs together that answer. As readAudit, but @throws RequestError redis_unavailable, redis_refused when none does */
   async readAudit(matches: (entry: AuditEntry) => boolean, limit: number, range: AuditRange): Promise<AuditPage> {
-    return this.#speakLong(() => this.#audit.read(matches, limit, range));
+    return this.#calls.speakLong(() => this.#audit.read(matches, limit, range));
   }
 
   /** The access keys, for the API. */
   async withKeys<T>(work: (store: KeyStore) => Promise<T>): Promise<T> {
     const { redis, prefix } = this.options;
-    return this.#speakToFleet(() => work(new KeyStore(this.#shards.get(0).client, accessKeys(prefix, isCluster(redis)))));
+    return this.#calls.speakToFleet(() => work(new KeyStore(this.#shards.get(0).client, accessKeys(prefix, isCluster(redis)))));
   }
 
   /**
@@ -315,18 +259,18 @@ export class TaskQueue {
   /** The sessions of people at browsers, for the API. */
   async withSessions<T>(work: (store: SessionStore) => Promise<T>): Promise<T> {
     const { redis, prefix } = this.options;
-    return this.#speakToFleet(() => work(new SessionStore(this.#shards.get(0).client, accessKeys(prefix, isCluster(redis)))));
+    return this.#calls.speakToFleet(() => work(new SessionStore(this.#shards.get(0).client, accessKeys(prefix, isCluster(redis)))));
   }
 
   /** The rate limits of access keys, for the API. */
   async withRates<T>(work: (store: RateStore) => Promise<T>): Promise<T> {
     const { redis, prefix } = this.options;
-    return this.#speakToFleet(() => work(new RateStore(this.#shards.get(0).client, accessKeys(prefix, isCluster(redis)))));
+    return this.#calls.speakToFleet(() => work(new RateStore(this.#shards.get(0).client, accessKeys(prefix, isCluster(redis)))));
   }
 
   /** The credentials of destinations, for the API. */
   async withCredentials<T>(work: (store: CredentialStore) => Promise<T>): Promise<T> {
-    return this.#speakToFleet(() => work(this.credentialStore()));
+    return this.#calls.speakToFleet(() => work(this.credentialStore()));
   }
 
   /** @throws RequestError redis_unavailable while Redis has not answered yet */
@@ -343,7 +287,7 @@ export class TaskQueue {
 
   /** Test sends, for the API. */
   async withTestSends<T>(work: (store: TestSendStore) => Promise<T>): Promise<T> {
-    return this.#speakToFleet(() => work(this.testSendStore()));
+    return this.#calls.speakToFleet(() => work(this.testSendStore()));
   }
 
   /** @throws RequestError redis_unavailable while Redis has not answered yet */
@@ -354,8 +298,8 @@ export class TaskQueue {
 
   /** Which sends failed lately, for the API. */
   async withFailures<T>(work: (store: FailureStore) => Promise<T>): Promise<T> {
-    this.#mustAnswer(FLEET);
-    return this.#speakLong(() => work(this.failureStore()));
+    this.#calls.mustAnswer(FLEET);
+    return this.#calls.speakLong(() => work(this.failureStore()));
   }
 
   /** @throws RequestError redis_unavailable while Redis has not answered yet */
@@ -366,7 +310,7 @@ export class TaskQueue {
 
   /** Starts a dead or parked task again with all its retries, at once; its run goes up by one. @param by stands in the history of the task */
   async redrive(taskId: string, by?: Actor): Promise<Redrive> {
-    return this.#speak(() => redriveTask(this.#shardOf(taskId), taskId, by));
+    return this.#calls.speak(() => redriveTask(this.#shardOf(taskId), taskId, by));
   }
 
   /**
@@ -376,7 +320,7 @@ export class TaskQueue {
    * @returns how many were started again, and how many another call had started or removed before
    */
   async redriveAll(queueName: string, by?: Actor): Promise<{ retried: number; skipped: number }> {
-    return this.#speakLong(async () => {
+    return this.#calls.speakLong(async () => {
       const shard = this.#shards.all().find(({ queue }) => queue.name === queueName);
       if (shard === undefined) throw new RequestError('not_found', 'there is no such queue');
       return redriveFailed(shard, (taskId) => this.redrive(taskId, by));
@@ -386,7 +330,7 @@ export class TaskQueue {
   /** Limits, circuits and the reports of the workers, for the API. */
   async withFlow<T>(work: (store: FlowStore) => Promise<T>): Promise<T> {
     try {
-      return await this.#speakToFleet(() => work(this.flowStore()));
+      return await this.#calls.speakToFleet(() => work(this.flowStore()));
     } catch (error) {
       // What cannot be read cannot be written either.
       if (this.#wasOpen && isOfRedis(error)) this.#reportGap.seen();
@@ -406,12 +350,12 @@ export class TaskQueue {
 
   /** How many tasks are deferred, by flow; one answer for each shard. It fails only when no shard answers. @param named as WaitingLists.depths */
   async waitingListDepths(named: readonly Flow[]): Promise<ShardAnswers<WaitingListDepths>> {
-    return this.#askShards(async (shard) => [await new WaitingLists(shard).depths(named.map(({ id }) => id))]);
+    return this.#calls.askShards(async (shard) => [await new WaitingLists(shard).depths(named.map(({ id }) => id))]);
   }
 
   /** The keys of the tasks that failed last, in the shards that answer: see failed-destinations.ts. It fails only when no shard answers. */
   async failedDestinations(defaultBrokers: DefaultBrokers): Promise<readonly string[]> {
-    return (await this.#askShards((shard) => failedDestinations(shard, defaultBrokers))).answers;
+    return (await this.#calls.askShards((shard) => failedDestinations(shard, defaultBrokers))).answers;
   }
 
   /** @throws RequestError redis_unavailable while Redis has not answered yet */
@@ -422,12 +366,12 @@ export class TaskQueue {
 
   /** One call of the API about what stands once for the whole fleet, and in each shard besides, such as bulk actions. */
   async withFleetAndShards<T>(work: (shards: readonly Shard[]) => Promise<T>): Promise<T> {
-    return this.#speakToFleet(() => work(this.#shards.all()));
+    return this.#calls.speakToFleet(() => work(this.#shards.all()));
   }
 
   /** One call of the API that speaks with the shards by itself. */
   async withShards<T>(work: (shards: readonly Shard[]) => Promise<T>): Promise<T> {
-    return this.#speak(() => work(this.#shards.all()));
+    return this.#calls.speak(() => work(this.#shards.all()));
   }
 
   get health(): ShardHealth {
@@ -444,7 +388,7 @@ export class TaskQueue {
   /** It fails when no shard answers. @param limitMs as of `counts` */
   async ping(limitMs?: number): Promise<{ readonly shardsAway: readonly string[] }> {
     // It goes through the clients of the queues, so that it also says whether the queues are open.
-    return this.#askShards(async ({ client, keys }) => {
+    return this.#calls.askShards(async ({ client, keys }) => {
       await client.get(keys.janitorLock);
       return [];
     }, limitMs);
@@ -461,7 +405,7 @@ export class TaskQueue {
       try {
         await this.options.redis.eval("return redis.call('DEL', KEYS[1])", 1, neverThere);
       } catch (error) {
-        if (this.#errors.classify(error) === 'refused') refusals.push(error);
+        if (this.errors.classify(error) === 'refused') refusals.push(error);
         throw error;
       }
       // A user who may do this may lack what a submission needs.
@@ -478,14 +422,14 @@ export class TaskQueue {
       try {
         return [{ name, check: (await write(keys)) ? 'ok' : 'unreplicated' }];
       } catch (error) {
-        if (this.#errors.classify(error) !== 'refused') throw error;
+        if (this.errors.classify(error) !== 'refused') throw error;
         return [{ name, check: 'refused' }];
       }
     };
-    const [{ answers, shardsAway }, fleet] = await Promise.all([this.#askShards(askShard), this.#pingFleet(write)]);
+    const [{ answers, shardsAway }, fleet] = await Promise.all([this.#calls.askShards(askShard), this.#pingFleet(write)]);
     const namesOf = (wanted: typeof answers[number]['check']): readonly string[] => answers.flatMap(({ name, check }) => (check === wanted ? [name] : []));
     const [shardsRefusing, shardsUnreplicated] = [namesOf('refused'), namesOf('unreplicated')];
-    if (shardsRefusing.length === answers.length) throw this.asRequestError(refusals[0]);
+    if (shardsRefusing.length === answers.length) throw this.errors.asRequestError(refusals[0]);
     if (shardsUnreplicated.length > 0 || fleet === 'unreplicated') refusals.push(new NotReplicatedError('fewer replicas are in step than REDIS_MIN_REPLICAS says'));
     if (refusals.length === 0) this.options.refusals?.accepted();
     for (const error of refusals) this.options.refusals?.refused(error);
@@ -501,7 +445,7 @@ export class TaskQueue {
       const isReplicated = await withinRequestLimit(write({ neverThere: fleetNeverThere(prefix, true), replicaMark: fleetReplicaMark(prefix, true) }), FLEET_LIMIT_MS);
       return isReplicated ? 'ok' : 'unreplicated';
     } catch (error) {
-      const errorClass = this.#errors.classify(error);
+      const errorClass = this.errors.classify(error);
       if (errorClass === 'bug') throw error;
       return errorClass === 'unavailable' ? 'failed' : 'refused';
     }
@@ -532,7 +476,7 @@ export class TaskQueue {
   /** @throws RequestError redis_unavailable at once while the shard is away */
   #shardOf(taskId: string): Shard {
     const shard = this.#shards.get(shardOf(taskId, this.options.shards));
-    this.#mustAnswer(shard.queue.name);
+    this.#calls.mustAnswer(shard.queue.name);
     return shard;
   }
 
@@ -557,65 +501,5 @@ export class TaskQueue {
   #opened(shards: readonly Shard[]): void {
     this.#wasOpen = true;
     if (this.options.watchesShards === true) this.#watch(shards);
-  }
-
-  #mustAnswer(part: string): void {
-    if (this.#health.mustRefuse(part)) throw this.asRequestError(new RequestError('redis_unavailable', messageOf.unavailable));
-  }
-
-  /** One call of the API about what stands once for the whole fleet. */
-  async #speakToFleet<T>(work: () => Promise<T>): Promise<T> {
-    this.#mustAnswer(FLEET);
-    return this.#speak(work);
-  }
-
-  /**
-   * Makes the code for a caller of the API from an error of Redis. No other place does this.
-   * @returns a bug of ours unchanged: it is answered 500, and logged
-   */
-  asRequestError(cause: unknown): unknown {
-    if (cause instanceof RequestError && cause.code === 'redis_unavailable' && this.options.access?.refusal !== undefined) return this.#refused(this.options.access.refusal);
-    // Every call fails with the second until the process ends, which it is about to do.
-    if (cause instanceof RequestError || cause instanceof MismatchError) return cause;
-    if (cause instanceof UnreadableTaskError) return new RequestError('task_unreadable', 'this version cannot read the task: a newer one has written it, or its data is broken', undefined, { cause });
-    if (cause instanceof NotReplicatedError) {
-      this.options.refusals?.refused(cause);
-      return new RequestError('redis_unavailable', 'redis has too few replicas that have it, so a failover could lose it: send it again', undefined, { cause });
-    }
-    const errorClass = this.#errors.classify(cause);
-    if (errorClass === 'bug') return cause;
-    if (errorClass === 'refused') return this.#refused(cause);
-    // It is there, and an operator has to act: that is no outage. What Redis answers now has a reason of its own.
-    const refusal = redisErrorCode(cause) === undefined || isReadOnly(cause) ? this.options.access?.refusal : undefined;
-    if (errorClass === 'unavailable' && refusal !== undefined) return this.#refused(isReadOnly(cause) ? cause : refusal);
-    return new RequestError(codeOf[errorClass], messageOf[errorClass], undefined, { cause });
-  }
-
-  #refused(cause: unknown): RequestError {
-    this.options.refusals?.refused(cause);
-    return new RequestError(codeOf.refused, messageOf.refused, undefined, { cause });
-  }
-
-  /** One call of the API: it is answered in time, or it counts as not answered. */
-  async #speak<T>(work: () => Promise<T>): Promise<T> {
-    return this.#speakLong(() => withinRequestLimit(work()));
-  }
-
-  get #asking(): AskingShards {
-    return { health: this.#health, isAway: (error) => this.#errors.classify(error) !== 'bug' };
-  }
-
-  /** The rows of all shards that answer in time. */
-  async #askShards<T>(ask: (shard: Shard) => Promise<readonly T[]>, limitMs?: number): Promise<ShardAnswers<T>> {
-    const { answers, shardsAway } = await this.#speakLong(() => askShards(this.#shards.all(), ask, { ...this.#asking, limitMs }));
-    return { answers: answers.flat(), shardsAway };
-  }
-
-  async #speakLong<T>(work: () => Promise<T>): Promise<T> {
-    try {
-      return await work();
-    } catch (cause) {
-      throw this.asRequestError(cause);
-    }
   }
 }

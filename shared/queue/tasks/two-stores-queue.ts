@@ -1,5 +1,6 @@
 import { RequestError } from '../../domain/errors.js';
-import { TaskQueue, type PingedWrites, type TaskQueueOptions } from './task-queue.js';
+import type { TaskQueueOptions } from './task-queue-options.js';
+import { TaskQueue, type PingedWrites } from './task-queue.js';
 
 /**
  * The tasks of two stores, while a service moves from one Redis to another: both are read, new tasks go to the new one, and the workers of

@@ -46,7 +46,7 @@ describe('A search while half of the shards give no answer', () => {
     health.watch(shards.map(({ queue: { name }, client, keys }) => ({ name, ask: () => client.get(keys.neverThere) })));
     search = new TaskSearch({
       health,
-      asRequestError: (error) => queue.asRequestError(error),
+      errors: queue.errors,
       answeringShards: async () => {
         const names = shards.map(({ queue: { name } }) => name);
         const answering = await health.answering(names);
