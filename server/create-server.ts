@@ -140,7 +140,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
   askTimeWhenReady(redis, redisClock);
   const clock: Clock = () => redisClock.now();
   // It asks through the queue, which needs its mask.
-  const secretPaths: SecretPathsOfFleet = new SecretPathsOfFleet({ own: config.secretPathHosts, share: (own) => queue.withFlow((store) => store.shareSecretPathHosts(own)), onChange: () => hiddenNames.moveSoon() });
+  const secretPaths: SecretPathsOfFleet = new SecretPathsOfFleet({ own: config.secretPathHosts, share: (own) => queue.fleet.withFlow((store) => store.shareSecretPathHosts(own)), onChange: () => hiddenNames.moveSoon() });
   const { mask } = secretPaths;
   const secrets = createSecretBox(config.secretKeys, randomBytes);
   const replicated = config.redisMinReplicas === 0 ? undefined : new ReplicatedWrites(redis, config.redisMinReplicas);
@@ -159,9 +159,9 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
   const { isRedisAboveMark = () => memoryGuard.isAboveMark, bodyBudget = BodyBudget.for(Math.max(largestBody, config.batch.maxBytes), config.http.maxBodyMemory) } = deps;
   const { circuit, dead, release, deliveryTimeoutMs, secretPathHosts } = config;
   const own = { version, defaultBrokers: defaultBrokersOf(config.kafka.brokers), circuit, dead, release, deliveryTimeoutMs, secretPathHosts };
-  const fleetSettings = new FleetSettings({ queue, own, logger });
-  const hiddenNames = new HiddenNames({ queue, fleetSettings, mask, secrets, logger });
-  const lastFlow = new LastFlow(queue, (reports) => void fleetSettings.learn(reports));
+  const fleetSettings = new FleetSettings({ fleet: queue.fleet, own, logger });
+  const hiddenNames = new HiddenNames({ fleet: queue.fleet, fleetSettings, mask, secrets, logger });
+  const lastFlow = new LastFlow(queue.fleet, (reports) => void fleetSettings.learn(reports));
   const lastStats = new LastStats(queue);
   const statusReader = new StatusReader({
     queue,
@@ -196,12 +196,12 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
   const commandTimes = metrics.histogram('kafka_retry_redis_command_duration_seconds', {});
   timeCommands(redis, (ms) => commandTimes.observe(ms / 1_000));
   const activity = new ActivityCounter(['created']);
-  const activityWriter = new ActivityWriter({ counter: activity, store: () => queue.activityStore(), countDue: () => queue.countDue(), redisClock });
+  const activityWriter = new ActivityWriter({ counter: activity, store: () => queue.fleet.activityStore(), countDue: () => queue.countDue(), redisClock });
   const { isOn: isAuthOn, bootstrapKey, sessionTimes } = config.auth;
-  const rateLimiter = new RateLimiter(queue);
+  const rateLimiter = new RateLimiter(queue.fleet);
   const quotas = new ClientQuotas(queue);
   const keyRing = new KeyRing({
-    queue,
+    fleet: queue.fleet,
     bootstrapKey,
     clock,
     onChange: quotas.learn,
@@ -215,7 +215,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
     },
   });
   const sessions = new Sessions({
-    queue,
+    fleet: queue.fleet,
     ring: keyRing,
     limits: sessionTimes,
     onUntold: () => logger.warn('a session that has ended may be taken as open by a process that does not reach the master of the sessions: less than half of the shards could be told'),
@@ -295,7 +295,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
     if (stopping !== undefined) return;
     // What it asked before Redis had answered was refused, and without the keys the API is not ready.
     if (isAuthOn) keyRing.start();
-    takeOver = new TakeOver({ shards, redis, flowStore: queue.flowStore(), self: undefined, clock, logger, onTaken: (tasks) => apiMetrics.stalled(tasks) });
+    takeOver = new TakeOver({ shards, redis, flowStore: queue.fleet.flowStore(), self: undefined, clock, logger, onTaken: (tasks) => apiMetrics.stalled(tasks) });
     takeOver.start();
   }
 

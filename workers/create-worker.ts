@@ -150,7 +150,7 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
   const redisClock = new RedisClock(timeOfDay());
   const clock: Clock = () => redisClock.now();
   // It asks through the queue, which needs its mask.
-  const secretPaths: SecretPathsOfFleet = new SecretPathsOfFleet({ own: config.secretPathHosts, share: (own) => queue.flowStore().shareSecretPathHosts(own), onChange: () => {
+  const secretPaths: SecretPathsOfFleet = new SecretPathsOfFleet({ own: config.secretPathHosts, share: (own) => queue.fleet.flowStore().shareSecretPathHosts(own), onChange: () => {
     credentials.namesHaveChanged();
     flowControl?.namesHaveChanged();
   } });
@@ -166,15 +166,15 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
     isOwnRedis: watchRedisPeers(redis, config.previousRedis?.mode === 'standalone' ? [config.previousRedis.address] : []),
     onForbidden: forbiddenLog.add,
   });
-  const credentials = new CredentialWatch({ store: () => queue.credentialStore(), secrets, mask, logger });
-  const adapters = createAdapters(config, { clock, logger, guard, credentials: { watch: credentials, tokens: () => queue.tokenStore(), secrets, mask } });
+  const credentials = new CredentialWatch({ store: () => queue.fleet.credentialStore(), secrets, mask, logger });
+  const adapters = createAdapters(config, { clock, logger, guard, credentials: { watch: credentials, tokens: () => queue.fleet.tokenStore(), secrets, mask } });
   const defaultBrokers = defaultBrokersOf(config.kafka.brokers);
-  const testSends = new TestSendRunner({ store: () => queue.testSendStore(), adapters, secrets, mask, defaultBrokers, workerName, clock, logger });
+  const testSends = new TestSendRunner({ store: () => queue.fleet.testSendStore(), adapters, secrets, mask, defaultBrokers, workerName, clock, logger });
   const inFlight = new SendsInFlight();
   const activity = new ActivityCounter(['delivered', 'failed', 'deadLettered']);
-  const activityWriter = new ActivityWriter({ counter: activity, store: () => queue.activityStore(), countDue: () => queue.countDue() });
+  const activityWriter = new ActivityWriter({ counter: activity, store: () => queue.fleet.activityStore(), countDue: () => queue.countDue() });
   const failures = new FailureCounter();
-  const failureWriter = new FailureWriter({ counter: failures, store: () => queue.failureStore() });
+  const failureWriter = new FailureWriter({ counter: failures, store: () => queue.fleet.failureStore() });
   const contextWith = (flowControl: FlowControl): DeliverTaskContext => ({
     adapters,
     rules: {
@@ -246,7 +246,7 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
     // None may be sent without the credentials of its destination either.
     await untilAnswered(() => credentials.start(), ofFleet);
     if (isToldToStop()) return;
-    flowControl = new FlowControl(queue.flowStore(), {
+    flowControl = new FlowControl(queue.fleet.flowStore(), {
       rules: {
         ...defaultBulkheadRules,
         get slots() {
@@ -287,10 +287,10 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
     });
     janitor = new Janitor({ shards, redis, retention: config.retention, mask, clock, logger });
     janitor.start();
-    takeOver = new TakeOver({ shards, redis, flowStore: queue.flowStore(), self: { workerName, lockMs: config.stall.lockMs }, clock, logger, onTaken: (tasks) => workerMetrics.stalled(tasks) });
+    takeOver = new TakeOver({ shards, redis, flowStore: queue.fleet.flowStore(), self: { workerName, lockMs: config.stall.lockMs }, clock, logger, onTaken: (tasks) => workerMetrics.stalled(tasks) });
     takeOver.start();
     const keys = { actions: bulkKeys(config.queuePrefix, isCluster(redis)), audit: auditKeys(config.queuePrefix, isCluster(redis), config.shards) };
-    bulkRunner = new BulkRunner({ actions: openBulkActions(shards, keys, BULK_SHARD_LIMIT_MS), flowStore: queue.flowStore(), circuit: config.circuit, defaultBrokers, deadAttempts: config.dead.attempts, mask, secrets, isRedisAboveMark: memoryMark(redis, config.redisHighWater), onStep: (action, started, through) => workerMetrics.bulkStep(action, started, through), logger });
+    bulkRunner = new BulkRunner({ actions: openBulkActions(shards, keys, BULK_SHARD_LIMIT_MS), flowStore: queue.fleet.flowStore(), circuit: config.circuit, defaultBrokers, deadAttempts: config.dead.attempts, mask, secrets, isRedisAboveMark: memoryMark(redis, config.redisHighWater), onStep: (action, started, through) => workerMetrics.bulkStep(action, started, through), logger });
     bulkRunner.start();
     testSends.start();
     hasStarted = true;

@@ -6,7 +6,7 @@ import { RequestError } from '../../shared/domain/errors.js';
 import type { Clock } from '../../shared/domain/ports.js';
 import type { StoredKeys } from '../../shared/queue/access/key-store.js';
 import type { StoredKey } from '../../shared/queue/access/stored-key.js';
-import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
+import type { FleetStores } from '../../shared/queue/tasks/fleet-stores.js';
 import { orSayMissing } from '../flow/or-away.js';
 
 /** How often Redis is asked whether keys have changed, ms. */
@@ -31,7 +31,7 @@ export interface HashedKey {
 }
 
 export interface KeyRingOptions {
-  readonly queue: Pick<TaskQueue, 'withKeys' | 'keyMarks'>;
+  readonly fleet: Pick<FleetStores, 'withKeys' | 'keyMarks'>;
   /** BOOTSTRAP_API_KEY: an admin key that is stored nowhere. */
   readonly bootstrapKey: ApiKey | undefined;
   readonly clock: Clock;
@@ -134,7 +134,7 @@ export class KeyRing {
   async #tellShards(version: string): Promise<void> {
     let isTold = false;
     try {
-      isTold = (await this.options.queue.keyMarks()?.tell(version)) ?? true;
+      isTold = (await this.options.fleet.keyMarks()?.tell(version)) ?? true;
     } catch {
       // The shards are closed, as the process stops: they were not told.
     }
@@ -185,7 +185,7 @@ export class KeyRing {
     if (this.#uses.size === 0) return;
     const uses = this.#uses;
     this.#uses = new Map();
-    await this.options.queue.withKeys((store) => store.noteUses(uses));
+    await this.options.fleet.withKeys((store) => store.noteUses(uses));
   }
 
   #read(): Promise<void> {
@@ -196,7 +196,7 @@ export class KeyRing {
   /** An answer that comes after the shards have said that nothing has changed is learned all the same. */
   async #readOnce(): Promise<void> {
     const askedAt = performance.now();
-    const learned = this.options.queue.withKeys((store) => store.read(this.#version)).then((stored) => { this.#learn(stored, askedAt); });
+    const learned = this.options.fleet.withKeys((store) => store.read(this.#version)).then((stored) => { this.#learn(stored, askedAt); });
     try {
       await Promise.any([learned, this.#confirmByShards(learned)]);
     } catch {
@@ -230,7 +230,7 @@ export class KeyRing {
     if (isLearned) return;
     const askedAt = performance.now();
     const version = this.#version;
-    const isNewest = version !== '' && (await this.options.queue.keyMarks()?.isNewest(version)) === true;
+    const isNewest = version !== '' && (await this.options.fleet.keyMarks()?.isNewest(version)) === true;
     // The master may have told of other keys meanwhile, or of the same ones a moment later.
     if (!isNewest || version !== this.#version) throw new Error('the shards do not say that no key has changed');
     this.#confirmedAt = Math.max(this.#confirmedAt, askedAt);

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { KeyAllowance, type RateLimit } from '../../shared/domain/access/rate-limit.js';
 import { RequestError } from '../../shared/domain/errors.js';
 import { withinLimit } from '../../shared/lifecycle/time-limit.js';
-import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
+import type { FleetStores } from '../../shared/queue/tasks/fleet-stores.js';
 import type { AnswerHeaders } from '../http/answer.js';
 
 /** How often Redis is told what was let pass, ms. */
@@ -38,7 +38,7 @@ export class RateLimiter {
   readonly #process = randomUUID();
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(private readonly queue: Pick<TaskQueue, 'withRates'>) {}
+  constructor(private readonly fleet: Pick<FleetStores, 'withRates'>) {}
 
   /** @returns undefined when `take` can be asked at once; else a promise that never rejects */
   ready(limit: RateLimit): undefined | Promise<void> {
@@ -114,7 +114,7 @@ export class RateLimiter {
   async #settleOnce(used: UsedKey): Promise<void> {
     const { allowance, limit } = used;
     try {
-      const { level, processes } = await this.queue.withRates((store) => store.settle(limit, allowance.tell(), this.#process));
+      const { level, processes } = await this.fleet.withRates((store) => store.settle(limit, allowance.tell(), this.#process));
       allowance.learn(level, processes, performance.now());
     } catch {
       // Redis is away or full: what was told may be lost, and is not told again. See the class.

@@ -23,7 +23,7 @@ import { checkBinding, parseKeyChange, parseNewKey, parseOverlap } from './schem
 import { toWireKey } from './view.js';
 
 export interface KeyParts {
-  readonly queue: Pick<TaskQueue, 'withAudit' | 'lasting' | 'withKeys'>;
+  readonly queue: Pick<TaskQueue, 'withAudit' | 'lasting' | 'fleet'>;
   /** It learns at once of what this process changes. */
   readonly keyRing: Pick<KeyRing, 'changed'>;
   /** BOOTSTRAP_API_KEY is set, so no key is the last one that can manage keys. */
@@ -75,7 +75,7 @@ export const keyRoutes: readonly Route<KeyParts>[] = [
     handle: async ({ query }, { queue, clock }) => {
       const limit = parseLimit(query.get('limit'));
       const after = parsePlace(query.get('cursor'));
-      const [{ keys = new Map<string, StoredKey>() }, uses] = await orSayMissing('access keys', queue.withKeys((store) => Promise.all([store.read(), store.lastUses()])));
+      const [{ keys = new Map<string, StoredKey>() }, uses] = await orSayMissing('access keys', queue.fleet.withKeys((store) => Promise.all([store.read(), store.lastUses()])));
       const sorted = [...keys.values()].sort(byNewest).filter((key) => after === undefined || byNewest(after, key) < 0);
       const page = sorted.slice(0, limit);
       const last = sorted.length > limit ? page.at(-1) : undefined;
@@ -170,7 +170,7 @@ async function changed<After extends StoredKey | undefined>(parts: KeyParts, id:
 }
 
 async function storedKeys({ queue }: KeyParts): Promise<ReadonlyMap<string, StoredKey>> {
-  return (await queue.withKeys((store) => store.read())).keys ?? new Map<string, StoredKey>();
+  return (await queue.fleet.withKeys((store) => store.read())).keys ?? new Map<string, StoredKey>();
 }
 
 /** An admin key that expires sooner than before may leave nobody who can make another one. */
@@ -181,7 +181,7 @@ function endsAdmin(before: StoredKey, after: StoredKey | undefined, now: number)
 
 /** @returns `changed` when the key is no longer as it was read. @throws RequestError for what cannot be done */
 async function settle({ queue, keyRing, callerLimits }: KeyParts, change: (store: KeyStore) => Promise<KeyChange>): Promise<'done' | 'changed'> {
-  const outcome = await queue.withKeys(change);
+  const outcome = await queue.fleet.withKeys(change);
   switch (outcome.kind) {
     case 'done':
       await keyRing.changed(outcome.version);
@@ -196,7 +196,7 @@ async function settle({ queue, keyRing, callerLimits }: KeyParts, change: (store
 }
 
 async function shown({ queue, clock }: KeyParts, before: StoredKey, after: StoredKey, more: object = {}): Promise<Performed<ReturnType<typeof jsonAnswer>>> {
-  const uses = await queue.withKeys((store) => store.lastUses());
+  const uses = await queue.fleet.withKeys((store) => store.lastUses());
   return { result: jsonAnswer(200, { ...more, ...toWireKey(after, uses.get(after.id), clock()) }), fields: { before: fieldsOf(before), after: fieldsOf(after) } };
 }
 

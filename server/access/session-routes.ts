@@ -20,7 +20,7 @@ import { takeOne } from './with-rate-limit.js';
 export interface SessionParts {
   /** undefined while AUTH=off: nobody signs in. */
   readonly signIn: { readonly keys: Pick<KeyJudge, 'judge'>; readonly sessions: Pick<Sessions, 'start' | 'end'> } | undefined;
-  readonly queue: Pick<TaskQueue, 'withAudit' | 'withSessions' | 'lasting'>;
+  readonly queue: Pick<TaskQueue, 'withAudit' | 'fleet' | 'lasting'>;
   readonly rateLimiter: RateLimiter;
   readonly logger: Logger;
 }
@@ -96,7 +96,7 @@ const saidOf = { 'session.create': 'a person has signed in', 'session.delete': '
 async function noteChange({ queue, logger }: SessionParts, action: keyof typeof saidOf, { request, requestId }: RequestContext, { type, id, name }: Omit<Actor, 'operator'>): Promise<void> {
   logger.info(saidOf[action], { key_id: id ?? undefined, remote_address: request.socket.remoteAddress, request_id: requestId });
   try {
-    if (id !== null && !(await queue.withSessions((sessions) => sessions.takeAuditTurn(id, action)))) return;
+    if (id !== null && !(await queue.fleet.withSessions((sessions) => sessions.takeAuditTurn(id, action)))) return;
     await queue.withAudit('fleet', (audit) => audit.record({ action, actor: { type, id, name, operator: null }, target: { type: 'key', id: id ?? '' }, reason: undefined, requestId, count: 1 }));
   } catch (error) {
     logger.warn('a sign-in or sign-out could not be added to the audit', { key_id: id ?? undefined, error: error instanceof Error ? error.message : String(error) });

@@ -6,7 +6,7 @@ import { RequestError } from '../../shared/domain/errors.js';
 import type { RefusalReason } from '../../shared/domain/refusals/refusal-reason.js';
 import { withinLimit } from '../../shared/lifecycle/time-limit.js';
 import type { SessionLimits, SessionState } from '../../shared/queue/access/session-store.js';
-import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
+import type { FleetStores } from '../../shared/queue/tasks/fleet-stores.js';
 import { orSayMissing } from '../flow/or-away.js';
 import { MARKS_AFTER_MS, type KeyFault, type KeyRing } from './key-ring.js';
 import { SessionMemory } from './session-memory.js';
@@ -24,7 +24,7 @@ const faultOfKey = { malformed: 'revoked_key', unknown: 'revoked_key', 'wrong se
 export type SessionVerdict = { readonly caller: Caller } | { readonly fault: SessionFault };
 
 export interface SessionsOptions {
-  readonly queue: Pick<TaskQueue, 'withSessions' | 'sessionMarks'>;
+  readonly fleet: Pick<FleetStores, 'withSessions' | 'sessionMarks'>;
   readonly ring: Pick<KeyRing, 'judgeHashed'>;
   readonly limits: SessionLimits;
   /** It is told when less than half of the shards could be told of a session that this process has ended. */
@@ -46,7 +46,7 @@ export class Sessions {
   readonly #teller: VersionTeller;
 
   constructor(private readonly options: SessionsOptions) {
-    this.#teller = new VersionTeller(() => options.queue.sessionMarks());
+    this.#teller = new VersionTeller(() => options.fleet.sessionMarks());
   }
 
   /**
@@ -57,7 +57,7 @@ export class Sessions {
   async start({ id: keyId, secret }: ApiKey, replaced: SessionToken | undefined): Promise<SessionToken> {
     const token: SessionToken = { keyId, secret: randomBytes(SECRET_BYTES).toString('hex') };
     const isOfSameKey = replaced?.keyId === keyId;
-    const version = await this.options.queue.withSessions((store) => store.start(token, hash('sha256', secret, 'hex'), this.options.limits, isOfSameKey ? replaced : undefined));
+    const version = await this.options.fleet.withSessions((store) => store.start(token, hash('sha256', secret, 'hex'), this.options.limits, isOfSameKey ? replaced : undefined));
     if (version !== undefined) await this.#tell(version);
     if (replaced !== undefined && !isOfSameKey) await this.end(replaced);
     return token;
@@ -85,7 +85,7 @@ export class Sessions {
    */
   async end(token: SessionToken): Promise<boolean> {
     try {
-      const { wasThere, version } = await this.options.queue.withSessions((store) => store.end(token));
+      const { wasThere, version } = await this.options.fleet.withSessions((store) => store.end(token));
       // Also where it was not there: the process that has ended it may have stopped before the shards knew.
       await this.#tell(version);
       return wasThere;
@@ -109,7 +109,7 @@ export class Sessions {
   /** An answer that comes after the shards have said that no session has ended is remembered all the same. */
   async #stateOf(token: SessionToken, isUsed: boolean): Promise<SessionState> {
     const askedAt = performance.now();
-    const looked = this.options.queue.withSessions((store) => store.look(token, this.options.limits, isUsed)).then((found) => {
+    const looked = this.options.fleet.withSessions((store) => store.look(token, this.options.limits, isUsed)).then((found) => {
       this.#memory.note(token, found, askedAt);
       return found.session;
     });
@@ -134,7 +134,7 @@ export class Sessions {
       if (!(error instanceof RequestError || error instanceof LateLook)) throw error;
     }
     const before = this.#memory.find(token, performance.now());
-    const isNewest = before !== undefined && (await this.options.queue.sessionMarks()?.isNewest(String(before.version))) === true;
+    const isNewest = before !== undefined && (await this.options.fleet.sessionMarks()?.isNewest(String(before.version))) === true;
     // The master may have told of a later version meanwhile.
     const after = this.#memory.find(token, performance.now());
     if (!isNewest || after?.version !== before.version) throw new Error('it is not known whether the session is open');

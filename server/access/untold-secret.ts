@@ -5,7 +5,7 @@ import { NotReplicatedError } from '../../shared/redis/replicated-writes.js';
 import type { KeyRing } from './key-ring.js';
 
 export interface UntoldSecretParts {
-  readonly queue: Pick<TaskQueue, 'withKeys'>;
+  readonly queue: Pick<TaskQueue, 'fleet'>;
   readonly keyRing: Pick<KeyRing, 'changed'>;
 }
 
@@ -29,7 +29,7 @@ export async function untoldTakenBack<T>({ queue, keyRing }: UntoldSecretParts, 
 
   async function takenBack(how: TakeBack): Promise<void> {
     try {
-      const outcome = await queue.withKeys(how);
+      const outcome = await queue.fleet.withKeys(how);
       if (outcome.kind === 'done') await keyRing.changed(outcome.version);
     } catch {
       // The master has gone since: the key can be deleted by its id.

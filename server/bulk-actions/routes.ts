@@ -46,7 +46,7 @@ const MISSING = 'bulk actions';
 const ALL_NOT_ENDED = ['matching', 'running', 'paused'] as const satisfies readonly BulkState[];
 
 export interface BulkActionParts extends DryRunParts {
-  readonly queue: Pick<TaskQueue, 'withAudit' | 'lasting' | 'flowIfThere'>;
+  readonly queue: Pick<TaskQueue, 'withAudit' | 'lasting' | 'fleet'>;
   readonly bulkActions: BulkActionsOfQueue;
   readonly parseTask: ParseTask;
   readonly bodyBudget: BodyBudget;

@@ -57,13 +57,13 @@ function note({ left }: Found, keyId: string | undefined, { newestKeyId }: Secre
 }
 
 async function visitCredentials({ queue, secrets }: ReencryptParts, found: Found): Promise<void> {
-  const { stored = [] } = await queue.withCredentials((store) => store.read());
+  const { stored = [] } = await queue.fleet.withCredentials((store) => store.read());
   for (const before of stored) {
     if (keyIdsOf(before).every((id) => id === secrets.newestKeyId)) continue;
     try {
       const after = sealedAnew(before, secrets);
       // Changed meanwhile: that was written under the newest key, or the next run finds it.
-      if ((await queue.withCredentials((store) => store.change(before, after, stored.length))) === 'done') found.reencrypted += 1;
+      if ((await queue.fleet.withCredentials((store) => store.change(before, after, stored.length))) === 'done') found.reencrypted += 1;
       else note(found, keyIdsOf(before).find((id) => id !== secrets.newestKeyId), secrets);
     } catch (error) {
       if (!(error instanceof SealedTextError)) throw error;

@@ -29,7 +29,7 @@ import { parseCredentialChange, refuseCredentials, type CredentialChange, type S
 import { shownOf, toWireCredentials } from './view.js';
 
 export interface CredentialParts {
-  readonly queue: Pick<TaskQueue, 'withAudit' | 'lasting' | 'withCredentials'>;
+  readonly queue: Pick<TaskQueue, 'withAudit' | 'lasting' | 'fleet'>;
   readonly fleetSettings: Pick<FleetSettings, 'view' | 'inForce'>;
   readonly mask: PathMask;
   readonly callerLimits: Pick<CallerLimits, 'credentials'>;
@@ -114,7 +114,7 @@ function destinationIn(context: RequestContext, { mask }: CredentialParts, { def
 }
 
 async function stored({ queue }: CredentialParts, name: string): Promise<StoredCredentials> {
-  return (await orSayMissing('credentials', queue.withCredentials((store) => store.find(name)))) ?? { key: name, members: {} };
+  return (await orSayMissing('credentials', queue.fleet.withCredentials((store) => store.find(name)))) ?? { key: name, members: {} };
 }
 
 /** @throws RequestError invalid_request */
@@ -183,10 +183,10 @@ function openSigning(before: StoredCredentials, secrets: SecretBox): SigningSecr
 /** @throws RequestError */
 async function changed({ queue, callerLimits }: CredentialParts, name: string, make: (before: StoredCredentials) => Applied): Promise<{ readonly before: StoredCredentials | undefined; readonly after: StoredCredentials; readonly newSecret?: string }> {
   for (let round = 1; round <= MAX_ROUNDS; round += 1) {
-    const before = await queue.withCredentials((store) => store.find(name));
+    const before = await queue.fleet.withCredentials((store) => store.find(name));
     const { members, newSecret } = make(before ?? { key: name, members: {} });
     const after = { key: name, members };
-    const change = await queue.withCredentials((store) => store.change(before, after, callerLimits.credentials));
+    const change = await queue.fleet.withCredentials((store) => store.change(before, after, callerLimits.credentials));
     if (change === 'done') return { before, after, ...(newSecret === undefined ? {} : { newSecret }) };
     if (change === 'tooMany') throw new RequestError('invalid_request', `${callerLimits.credentials} destinations have credentials already: store them for hosts, or delete some that are not used`, undefined, { notes: { limit: 'MAX_CREDENTIALS' } });
   }

@@ -4,7 +4,7 @@ import { compareFacts, factsOf, settingsInForce, type FactDifference, type Setti
 import type { Logger } from '../../shared/logging/logger.js';
 import { withinLimit } from '../../shared/lifecycle/time-limit.js';
 import type { WorkerReport } from '../../shared/queue/flow/flow-store.js';
-import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
+import type { FleetStores } from '../../shared/queue/tasks/fleet-stores.js';
 
 /** A worker's settings change only when it starts, so an answer may be used for this long, ms. */
 const GOOD_FOR_MS = 2_000;
@@ -14,7 +14,7 @@ const KNOWN_LIMIT_MS = 150;
 const FIRST_LIMIT_MS = 400;
 
 export interface FleetSettingsOptions {
-  readonly queue: Pick<TaskQueue, 'withFlow'>;
+  readonly fleet: Pick<FleetStores, 'withFlow'>;
   /** The facts of this API. */
   readonly own: SharedSettings;
   readonly logger: Logger;
@@ -49,7 +49,7 @@ export class FleetSettings {
   /** The answer is at most 2 s old. @throws RequestError redis_unavailable when Redis does not answer */
   view(): Promise<FleetView> {
     const isGood = performance.now() - this.#readAt < GOOD_FOR_MS;
-    return isGood && this.#view !== undefined ? this.#view : this.learn(this.options.queue.withFlow((store) => store.reports()));
+    return isGood && this.#view !== undefined ? this.#view : this.learn(this.options.fleet.withFlow((store) => store.reports()));
   }
 
   /** Takes reports that are being read. They may fail: then who asks next reads again. @returns what they say, or their failure */

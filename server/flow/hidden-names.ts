@@ -6,11 +6,11 @@ import { SealedTextError, type SecretBox } from '../../shared/domain/secrets/sec
 import type { Logger } from '../../shared/logging/logger.js';
 import { printError } from '../../shared/logging/print-error.js';
 import { lastSetAt, resealed, type StoredCredentials } from '../../shared/queue/credentials/stored-credentials.js';
-import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
+import type { FleetStores } from '../../shared/queue/tasks/fleet-stores.js';
 import type { FleetSettings } from './fleet-settings.js';
 
 export interface HiddenNamesOptions {
-  readonly queue: Pick<TaskQueue, 'withFlow' | 'withCredentials'>;
+  readonly fleet: Pick<FleetStores, 'withFlow' | 'withCredentials'>;
   /** Which brokers the workers take for the default cluster. */
   readonly fleetSettings: Pick<FleetSettings, 'view'>;
   readonly mask: PathMask;
@@ -63,13 +63,13 @@ export class HiddenNames {
   }
 
   async #movePolicies(): Promise<void> {
-    const { queue, fleetSettings, mask, logger } = this.options;
-    const { changes } = await queue.withFlow((store) => store.changesSince(-1));
+    const { fleet, fleetSettings, mask, logger } = this.options;
+    const { changes } = await fleet.withFlow((store) => store.changesSince(-1));
     const { defaultBrokers } = await fleetSettings.view();
     for (const { kind, name } of changes) {
       if (kind !== 'policy') continue;
       const now = spelledNow(name, { defaultBrokers, mask });
-      if (now === name || !(await queue.withFlow((store) => store.movePolicy(name, now)))) continue;
+      if (now === name || !(await fleet.withFlow((store) => store.movePolicy(name, now)))) continue;
       // The old name may hold a secret, so it is not logged.
       if (hiddenName(name, mask) === name) logger.info('limits and pause of a name go to what it is called now', { destination: now });
       else logger.info('limits and pause of a path that is hidden now go to its hidden name', { destination: now });
@@ -77,8 +77,8 @@ export class HiddenNames {
   }
 
   async #moveCredentials(): Promise<void> {
-    const { queue, logger } = this.options;
-    const { stored = [] } = await queue.withCredentials((store) => store.read());
+    const { fleet, logger } = this.options;
+    const { stored = [] } = await fleet.withCredentials((store) => store.read());
     const byKey = new Map(stored.map((each) => [each.key, each] as const));
     for (const before of stored) {
       const hidden = hiddenName(before.key, this.options.mask);
@@ -89,9 +89,9 @@ export class HiddenNames {
         const after = this.#resealed(before, hidden);
         if (after === undefined) continue;
         // The copy first: between the two changes a worker finds both, and both say the same.
-        if ((await queue.withCredentials((store) => store.change(there, after, stored.length + 1))) !== 'done') continue;
+        if ((await fleet.withCredentials((store) => store.change(there, after, stored.length + 1))) !== 'done') continue;
       }
-      await queue.withCredentials((store) => store.change(before, { key: before.key, members: {} }, stored.length + 1));
+      await fleet.withCredentials((store) => store.change(before, { key: before.key, members: {} }, stored.length + 1));
       logger.info('credentials of a path that is hidden now go to its hidden name', { destination: hidden });
     }
   }

@@ -1,5 +1,5 @@
 import type { FlowSnapshot, FlowStore, WorkerReport } from '../../shared/queue/flow/flow-store.js';
-import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
+import type { FleetStores } from '../../shared/queue/tasks/fleet-stores.js';
 import { orSayMissing } from './or-away.js';
 
 const LOOK_EVERY_MS = 5_000;
@@ -30,7 +30,7 @@ export class LastFlow {
 
   /** @param onReports is told of each reading of the reports, which may fail */
   constructor(
-    private readonly queue: Pick<TaskQueue, 'withFlow' | 'flowIfThere'>,
+    private readonly fleet: Pick<FleetStores, 'withFlow' | 'flowIfThere'>,
     private readonly onReports: (reports: Promise<readonly WorkerReport[]>) => void,
   ) {}
 
@@ -53,9 +53,9 @@ export class LastFlow {
   /** One more look at once: after a change, so that an outage right after it does not hide it. @throws RequestError when Redis does not answer */
   async look(): Promise<void> {
     const askedAt = performance.now();
-    const reading = this.queue.withFlow((store) => store.reports());
+    const reading = this.fleet.withFlow((store) => store.reports());
     this.onReports(reading);
-    const [snapshot, reports] = await Promise.all([this.queue.withFlow((store) => store.snapshotOfAll()), reading]);
+    const [snapshot, reports] = await Promise.all([this.fleet.withFlow((store) => store.snapshotOfAll()), reading]);
     // Two looks may overlap, and that before a change end last.
     if (askedAt >= (this.#last?.askedAt ?? 0)) this.#last = { snapshot, reports, askedAt, readAt: performance.now() };
   }
@@ -67,11 +67,11 @@ export class LastFlow {
    */
   async read<T>(work: (store: FlowStore) => Promise<T>, ofLast: (last: KnownFlow) => T): Promise<Shown<T>> {
     if (this.#last !== undefined) {
-      const value = await this.queue.flowIfThere(work);
+      const value = await this.fleet.flowIfThere(work);
       const known = value === undefined ? this.asOfLast(ofLast) : { value, knownAt: undefined };
       if (known !== undefined) return known;
     }
-    return { value: await orSayMissing('limits, pauses, circuits and reports of workers', this.queue.withFlow(work)), knownAt: undefined };
+    return { value: await orSayMissing('limits, pauses, circuits and reports of workers', this.fleet.withFlow(work)), knownAt: undefined };
   }
 
   /** Without asking: undefined when nothing was read. */

@@ -28,7 +28,7 @@ import { circuitsOf, toWireChanged, toWireDestinations, toWireDestination, toWir
 const SETTINGS_LIMIT_MS = 150;
 
 export interface FlowParts {
-  readonly queue: Pick<TaskQueue, 'withAudit' | 'lasting' | 'withFlow' | 'waitingListDepths' | 'failedDestinations'>;
+  readonly queue: Pick<TaskQueue, 'withAudit' | 'lasting' | 'fleet' | 'waitingListDepths' | 'failedDestinations'>;
   /** The settings that the workers have: they decide which cluster is the default one, and when a circuit is open. */
   readonly fleetSettings: Pick<FleetSettings, 'view' | 'lastKnown'>;
   readonly lastFlow: Pick<LastFlow, 'read' | 'asOfLast' | 'look'>;
@@ -111,7 +111,7 @@ export const flowRoutes: readonly Route<FlowParts>[] = [
     handle: async (context, parts) => {
       const { asked, others } = await readReasonBody(context, ['until']);
       const name = await nameToChange(context, parts);
-      const { now } = await parts.queue.withFlow((store) => store.snapshot([]));
+      const { now } = await parts.queue.fleet.withFlow((store) => store.snapshot([]));
       const until = parseUntil(others.until, now);
       return change(context, parts, { action: 'destination.pause', name, asked }, async (store) => {
         if (!(await store.pause(name, { until, ...asked }))) throw untilHasPassed();
@@ -172,7 +172,7 @@ interface FlowChange {
 async function change(context: RequestContext, parts: FlowParts, { action, name, asked }: FlowChange, work: (store: FlowStore) => Promise<void>): Promise<Answer> {
   await performed(context, parts, { action, target: { type: 'destination', id: name }, asked }, async () => {
     const before = await readFields(parts, name);
-    await parts.queue.withFlow(work);
+    await parts.queue.fleet.withFlow(work);
     return { result: name, fields: { before, after: await readFields(parts, name) } };
   });
   const [answer] = await Promise.all([show(name, parts, toWireChanged), orAway(parts.lastFlow.look())]);
@@ -181,7 +181,7 @@ async function change(context: RequestContext, parts: FlowParts, { action, name,
 
 /** What an operator has set for a name, by the names that the API has for it. */
 async function readFields({ queue }: FlowParts, name: string): Promise<FieldValues> {
-  const { policies } = await queue.withFlow((store) => store.snapshot([name]));
+  const { policies } = await queue.fleet.withFlow((store) => store.snapshot([name]));
   const { maxConcurrency, ratePerSecond, burst, isPaused = false, pause }: FlowPolicy = policies.get(name) ?? {};
   return { max_concurrency: maxConcurrency, rate: ratePerSecond, burst, paused: isPaused ? (pause ?? {}) : undefined };
 }
@@ -214,5 +214,5 @@ async function readTraffic({ queue, lastFlow, mask }: Pick<FlowParts, 'queue' | 
 
 /** @throws RequestError when they cannot be read */
 async function reportsOfNow({ queue }: Pick<FlowParts, 'queue'>): Promise<Shown<readonly WorkerReport[]>> {
-  return { value: await queue.withFlow((store) => store.reports()), knownAt: undefined };
+  return { value: await queue.fleet.withFlow((store) => store.reports()), knownAt: undefined };
 }

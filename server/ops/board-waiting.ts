@@ -13,7 +13,7 @@ import { namesOf, waitingFor, type WaitingFor } from '../tasks/waiting-for.js';
 
 export interface WaitingParts {
   /** The connection of the board. */
-  readonly reads: Pick<TaskQueue, 'flowIfThere'>;
+  readonly reads: Pick<TaskQueue, 'fleet'>;
   readonly fleetSettings: Pick<FleetSettings, 'inForce'>;
   readonly mask: PathMask;
   readonly clock: Clock;
@@ -32,7 +32,7 @@ export async function readWaiting(shard: Shard, jobs: readonly BoardJob[], { rea
   const [views, { defaultBrokers, circuit: rules }] = await Promise.all([Promise.all(waiting.map(async ({ id }) => viewOf(shard, id))), fleetSettings.inForce()]);
   const seen = views.map((view) => ({ view, flow: view === undefined ? undefined : flowDue(view.task, view.progress.phase, defaultBrokers, mask) }));
   const names = new Set([EVERYTHING, ...seen.flatMap(({ flow }) => (flow === undefined ? [] : namesOf(flow)))]);
-  const snapshot = await reads.flowIfThere((store) => store.snapshot([...names]));
+  const snapshot = await reads.fleet.flowIfThere((store) => store.snapshot([...names]));
   return new Map(
     seen.flatMap(({ view, flow }, nth) => {
       const reason = view === undefined ? null : waitingFor(view, { flow, snapshot, rules, now: clock() });

@@ -22,7 +22,7 @@ import { toWireSummary } from './summary-view.js';
 
 export interface SearchParts {
   readonly search: Pick<TaskSearch, 'list' | 'count'>;
-  readonly queue: Pick<TaskQueue, 'flowIfThere'>;
+  readonly queue: Pick<TaskQueue, 'fleet'>;
   readonly fleetSettings: Pick<FleetSettings, 'inForce'>;
   readonly mask: PathMask;
   readonly clock: Clock;

@@ -5,7 +5,7 @@ import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import type { SummaryFacts } from './summary-view.js';
 
 export interface SummaryParts {
-  readonly queue: Pick<TaskQueue, 'flowIfThere'>;
+  readonly queue: Pick<TaskQueue, 'fleet'>;
   readonly mask: PathMask;
   readonly clock: Clock;
 }
@@ -15,6 +15,6 @@ export interface SummaryParts {
  * @param settings  that the tasks were looked for by: asking once more would take up to 0.15 s more while the part that has them is away
  */
 export async function summaryFacts(isWaiting: boolean, { defaultBrokers, circuit: rules }: SettingsInForce, { queue, mask, clock }: SummaryParts): Promise<SummaryFacts> {
-  const snapshot = isWaiting ? await queue.flowIfThere((store) => store.snapshotOfAll()) : undefined;
+  const snapshot = isWaiting ? await queue.fleet.flowIfThere((store) => store.snapshotOfAll()) : undefined;
   return { defaultBrokers, mask, rules, snapshot, now: clock() };
 }

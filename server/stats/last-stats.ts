@@ -22,10 +22,10 @@ export class LastStats {
   readonly #failures: LastRead<Failures>;
   readonly #looks = new RepeatedStep(() => this.#look());
 
-  constructor(private readonly queue: Pick<TaskQueue, 'withActivity' | 'withFailures' | 'shardsAway'>) {
+  constructor(private readonly queue: Pick<TaskQueue, 'fleet' | 'shardsAway'>) {
     // The span may begin in the middle of a minute.
-    this.#minutes = new LastRead((spanMs) => queue.withActivity((store) => store.read('minute', Math.ceil(spanMs / BUCKET_MS.minute) + 1)), ({ now }) => now, 'what was counted by minute');
-    this.#failures = new LastRead((spanMs) => queue.withFailures((store) => store.read(spanMs)), ({ now }) => now, 'the counts of failed sends');
+    this.#minutes = new LastRead((spanMs) => queue.fleet.withActivity((store) => store.read('minute', Math.ceil(spanMs / BUCKET_MS.minute) + 1)), ({ now }) => now, 'what was counted by minute');
+    this.#failures = new LastRead((spanMs) => queue.fleet.withFailures((store) => store.read(spanMs)), ({ now }) => now, 'the counts of failed sends');
   }
 
   /** Starts to look at regular times. */

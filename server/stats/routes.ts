@@ -14,7 +14,7 @@ import type { StatusReader } from './status-reader.js';
 import { toWireCounts, toWireFailures, toWireHistory, type MissingStats } from './view.js';
 
 export interface StatsParts {
-  readonly queue: Pick<TaskQueue, 'counts' | 'withFlow'>;
+  readonly queue: Pick<TaskQueue, 'counts' | 'fleet'>;
   readonly lastStats: Pick<LastStats, 'minutes' | 'failures'>;
   readonly fleetSettings: Pick<FleetSettings, 'view' | 'lastKnown'>;
   readonly statusReader: Pick<StatusReader, 'status'>;
@@ -39,7 +39,7 @@ export const statsRoutes: readonly Route<StatsParts>[] = [
       const [{ counts, shardsAway }, fleet, snapshot] = await Promise.all([
         fleetSettings.lastKnown(SETTINGS_LIMIT_MS).then(({ release }) => queue.counts(unreadableForMs(release))),
         orAway(fleetSettings.view()),
-        orAway(queue.withFlow((store) => store.snapshotOfAll())),
+        orAway(queue.fleet.withFlow((store) => store.snapshotOfAll())),
       ]);
       return jsonAnswer(200, {
         counts: toWireCounts(counts, snapshot === undefined || fleet === undefined ? undefined : heldByCode(counts.held, snapshot, fleet.circuit)),

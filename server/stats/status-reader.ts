@@ -31,7 +31,7 @@ const SECONDS_READ = 67;
 const MINUTES_READ = 61;
 
 export interface StatusReaderOptions {
-  readonly queue: Pick<TaskQueue, 'counts' | 'withFlow' | 'withActivity' | 'pingWrite'>;
+  readonly queue: Pick<TaskQueue, 'counts' | 'fleet' | 'pingWrite'>;
   readonly fleetSettings: Pick<FleetSettings, 'view' | 'lastKnown'>;
   readonly access: Pick<RedisAccess, 'keptOut' | 'lacks'>;
   readonly shards: number;
@@ -79,9 +79,9 @@ export class StatusReader {
     const [fleet, counted, snapshot, seconds, minutes, writes] = await Promise.all([
       orNothing(fleetSettings.view()),
       orNothing(fleetSettings.lastKnown(SETTINGS_LIMIT_MS).then(({ release }) => queue.counts(unreadableForMs(release), COUNTS_LIMIT_MS))),
-      orNothing(queue.withFlow((store) => store.snapshotOfAll())),
-      orNothing(queue.withActivity((store) => store.read('second', SECONDS_READ))),
-      orNothing(queue.withActivity((store) => store.read('minute', MINUTES_READ))),
+      orNothing(queue.fleet.withFlow((store) => store.snapshotOfAll())),
+      orNothing(queue.fleet.withActivity((store) => store.read('second', SECONDS_READ))),
+      orNothing(queue.fleet.withActivity((store) => store.read('minute', MINUTES_READ))),
       tryWrites(queue),
     ]);
     return { fleet, counted, snapshot, seconds, minutes, writes };

@@ -38,6 +38,6 @@ export async function showTask(view: TaskView, caller: Caller, includesMessage: 
 
 async function findObstacles({ task, progress }: TaskView, { defaultBrokers, circuit }: SettingsInForce, { queue, mask, clock }: ShowTaskParts): Promise<WaitingFacts> {
   const flow = flowDue(task, progress.phase, defaultBrokers, mask);
-  const snapshot = await queue.flowIfThere((store) => store.snapshot(flow === undefined ? [EVERYTHING] : namesOf(flow)));
+  const snapshot = await queue.fleet.flowIfThere((store) => store.snapshot(flow === undefined ? [EVERYTHING] : namesOf(flow)));
   return { flow, snapshot, rules: circuit, now: clock() };
 }

@@ -19,7 +19,7 @@ const COUNTS_LIMIT_MS = 700;
 
 export interface FleetGaugesOptions {
   readonly metrics: Metrics;
-  readonly queue: Pick<TaskQueue, 'plainCounts' | 'withFlow'>;
+  readonly queue: Pick<TaskQueue, 'plainCounts' | 'fleet'>;
   readonly fleetSettings: Pick<FleetSettings, 'view'>;
   /** undefined: Redis has no limit, or has not told. */
   readonly usedRatio: () => number | undefined;
@@ -51,7 +51,7 @@ export class FleetGauges {
     const { metrics, queue, fleetSettings, countReplicas } = this.options;
     const [counted, snapshot, fleet, replicas] = await Promise.all([
       orNothing(queue.plainCounts(COUNTS_LIMIT_MS)),
-      orNothing(queue.withFlow((store) => store.snapshotOfAll())),
+      orNothing(queue.fleet.withFlow((store) => store.snapshotOfAll())),
       orNothing(fleetSettings.view()),
       orNothing(countReplicas()),
     ]);

@@ -23,7 +23,7 @@ import type { ParseTask } from '../tasks/schema.js';
 import { parseTestSend } from './parse-test-send.js';
 
 export interface TestSendParts {
-  readonly queue: Pick<TaskQueue, 'withAudit' | 'lasting' | 'withFlow' | 'withTestSends'>;
+  readonly queue: Pick<TaskQueue, 'withAudit' | 'lasting' | 'fleet'>;
   readonly fleetSettings: Pick<FleetSettings, 'inForce'>;
   readonly parseTask: ParseTask;
   readonly secrets: SecretBox;
@@ -59,10 +59,10 @@ export const testSendRoutes: readonly Route<TestSendParts>[] = [
       const asked = askedChange(context, reason);
       const { defaultBrokers } = await fleetSettings.inForce();
       const { endpoint } = flowOf(task.destination, undefined, defaultBrokers, mask);
-      if ((await queue.withFlow((store) => store.snapshot([]))).workers === 0) throw noWorker('no worker runs, so nothing was sent');
+      if ((await queue.fleet.withFlow((store) => store.snapshot([]))).workers === 0) throw noWorker('no worker runs, so nothing was sent');
       const { id: callerId, type } = context.caller;
       const { testSendsPerMinute: perMinute } = parts.callerLimits;
-      const waitMs = await queue.withTestSends((store) => store.takeTurn(callerId ?? type, id, perMinute));
+      const waitMs = await queue.fleet.withTestSends((store) => store.takeTurn(callerId ?? type, id, perMinute));
       if (waitMs > 0) throw new RequestError('rate_limited', `${perMinute} test sends a minute may be made; nothing was sent`, undefined, { retryAfterS: Math.ceil(waitMs / 1_000), notes: { reason: 'test_sends', limit: 'TEST_SENDS_PER_MINUTE' } });
       return performed(context, parts, { action: 'destination.test_send', target: { type: 'destination', id: endpoint }, asked }, async () => {
         const answer = await sent(id, encodeTask(sealTask(task, parts.secrets)), parts);
@@ -76,9 +76,9 @@ export const testSendRoutes: readonly Route<TestSendParts>[] = [
 async function sent(id: string, task: string, { queue, testSendLimitMs: limitMs }: TestSendParts): Promise<TestSendAnswer> {
   const keptMs = limitMs + WORKER_HAS_MS;
   const endsAt = performance.now() + keptMs;
-  if (!(await queue.withTestSends((store) => store.ask({ id, task, limitMs }, keptMs)))) throw new RequestError('overloaded', 'too many test sends wait for the workers; nothing was sent', undefined, { notes: { limit: 'test sends that wait for a worker' } });
+  if (!(await queue.fleet.withTestSends((store) => store.ask({ id, task, limitMs }, keptMs)))) throw new RequestError('overloaded', 'too many test sends wait for the workers; nothing was sent', undefined, { notes: { limit: 'test sends that wait for a worker' } });
   while (performance.now() < endsAt) {
-    const answer = await queue.withTestSends((store) => store.readAnswer(id));
+    const answer = await queue.fleet.withTestSends((store) => store.readAnswer(id));
     if (answer !== undefined) return answer;
     await wait(LOOK_EVERY_MS);
   }

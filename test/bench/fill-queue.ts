@@ -50,8 +50,8 @@ export async function openProductQueue(redisPort: number, db = 0): Promise<Produ
   await queue.ready();
   return {
     submit: (task) => queue.submit(task),
-    pause: (name) => queue.withFlow((store) => store.pause(name, { until: undefined, by: { type: 'anonymous', id: null, name: null, operator: null }, reason: undefined })),
-    resume: (name) => queue.withFlow((store) => store.resume(name)),
+    pause: (name) => queue.fleet.withFlow((store) => store.pause(name, { until: undefined, by: { type: 'anonymous', id: null, name: null, operator: null }, reason: undefined })),
+    resume: (name) => queue.fleet.withFlow((store) => store.resume(name)),
     close: async () => {
       await queue.close();
       redis.disconnect();

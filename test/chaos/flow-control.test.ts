@@ -56,5 +56,5 @@ async function limit(scene: Scene, { service, receiver }: Stage): Promise<void> 
     own.disconnect();
   });
   await queue.ready();
-  await queue.flowStore().setLimits(new URL(receiver.url('/')).origin, { maxConcurrency: MOST });
+  await queue.fleet.flowStore().setLimits(new URL(receiver.url('/')).origin, { maxConcurrency: MOST });
 }

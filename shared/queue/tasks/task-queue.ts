@@ -2,16 +2,9 @@ import type { Actor } from '../../domain/actor.js';
 import { defaultPathMask } from '../../domain/destinations/path-mask.js';
 import { RequestError } from '../../domain/errors.js';
 import type { Flow } from '../../domain/destinations/flow.js';
-import { hiddenName } from '../../domain/destinations/http.js';
 import type { DefaultBrokers } from '../../domain/flow/flow-key.js';
 import { noSecretKeys } from '../../domain/secrets/secret-box.js';
 import type { Task } from '../../domain/task/task.js';
-import { VersionMarks } from '../access/version-marks.js';
-import { KeyStore } from '../access/key-store.js';
-import { SessionStore } from '../access/session-store.js';
-import { RateStore } from '../access/rate-store.js';
-import { CredentialStore } from '../credentials/credential-store.js';
-import { TokenStore } from '../credentials/token-store.js';
 import type { AuditEntry } from '../audit/audit-entry.js';
 import type { AuditLog } from '../audit/audit-log.js';
 import { AuditLogs } from '../audit/audit-logs.js';
@@ -20,15 +13,11 @@ import type { Acting } from './act-on-task.js';
 import type { ShardAnswers } from './ask-shards.js';
 import { cancelTask, type Cancellation, type Removal } from './cancel-task.js';
 import { editTask, type Edit, type EditedTask } from './edit-task.js';
-import { answerOf, ErrorsForCallers, isOfRedis } from './errors-for-callers.js';
+import { answerOf, ErrorsForCallers } from './errors-for-callers.js';
 import { failedDestinations } from './failed-destinations.js';
-import { FlowStore } from '../flow/flow-store.js';
-import { ReportGap } from '../flow/report-gap.js';
+import { FleetStores } from './fleet-stores.js';
 import { WaitingLists, type WaitingListDepths } from '../flow/waiting-lists.js';
-import { accessKeys, credentialKeys, FLEET, fleetNeverThere, fleetReplicaMark, flowKeys, shardOf, statsKeys, testSendKeys, type OwnKeys } from '../names.js';
-import { ActivityStore } from '../stats/activity-store.js';
-import { FailureStore } from '../stats/failure-store.js';
-import { TestSendStore } from '../test-sends/test-send-store.js';
+import { FLEET, fleetNeverThere, fleetReplicaMark, shardOf, type OwnKeys } from '../names.js';
 import { isCluster } from '../../redis/redis-connection.js';
 import { ownScripts } from './own-scripts.js';
 import { QueueCalls } from './queue-calls.js';
@@ -83,25 +72,22 @@ function isOutage(error: unknown): boolean {
 export class TaskQueue {
   /** Also for callers of what speaks with the shards by itself. */
   readonly errors: ErrorsForCallers;
+  /** What stands once for all shards, such as access keys and limits. */
+  readonly fleet: FleetStores;
   readonly #shards: Shards;
   readonly #calls: QueueCalls;
   readonly #health: ShardHealth;
   readonly #audit: AuditLogs;
   readonly #batchers = new Map<Shard, SubmissionBatcher>();
   readonly #largeReads = new LargeReads();
-  readonly #reportGap = new ReportGap();
-  /** Before Redis has answered once, nothing is known of a gap: a start has to say at once that no worker runs. */
-  #wasOpen = false;
-  readonly #onDisconnected = (): void => { if (this.#wasOpen) this.#reportGap.seen(); };
 
   constructor(private readonly options: TaskQueueOptions) {
     const { redis, prefix, shards: count, replicated, onMismatch, onWait } = options;
     this.#health = options.health ?? new ShardHealth(isOutage);
     this.errors = new ErrorsForCallers(options);
-    // While it cannot connect, each try ends with this. On a cluster the part with the reports may be away alone: see #watch.
-    redis.on('close', this.#onDisconnected);
     this.#shards = new Shards({ redis, prefix, count, scripts: ownScripts, replicated, onRefused: (error) => options.refusals?.refused(error), onMismatch, onWait, onOpen: (shards) => this.#opened(shards) });
     this.#calls = new QueueCalls(this.#shards, this.#health, this.errors);
+    this.fleet = new FleetStores(options, { shards: this.#shards, health: this.#health, calls: this.#calls });
     this.#audit = new AuditLogs({ prefix, isCluster: isCluster(redis), shards: () => this.#shards.all() }, this.#calls.asking);
   }
 
@@ -213,17 +199,6 @@ export class TaskQueue {
     return this.#calls.speak(() => countDue(this.#shards.all(), this.options.clock()));
   }
 
-  /** What the fleet did lately, for the API. */
-  async withActivity<T>(work: (store: ActivityStore) => Promise<T>): Promise<T> {
-    return this.#calls.speakToFleet(() => work(this.activityStore()));
-  }
-
-  /** @throws RequestError redis_unavailable while Redis has not answered yet */
-  activityStore(): ActivityStore {
-    const { redis, prefix } = this.options;
-    return new ActivityStore(this.#shards.get(0).client, statsKeys(prefix, isCluster(redis)));
-  }
-
   /** The log of the audit that has what is changed there: see AuditLogs. An unknown queue has none, so that of the fleet has it. */
   async withAudit<T>(place: ChangePlace, work: (log: AuditLog) => Promise<T>): Promise<T> {
     const shard = this.#shardAt(place);
@@ -235,77 +210,6 @@ export class TaskQueue {
   /** What operators did, of all logs together that answer. As readAudit, but @throws RequestError redis_unavailable, redis_refused when none does */
   async readAudit(matches: (entry: AuditEntry) => boolean, limit: number, range: AuditRange): Promise<AuditPage> {
     return this.#calls.speakLong(() => this.#audit.read(matches, limit, range));
-  }
-
-  /** The access keys, for the API. */
-  async withKeys<T>(work: (store: KeyStore) => Promise<T>): Promise<T> {
-    const { redis, prefix } = this.options;
-    return this.#calls.speakToFleet(() => work(new KeyStore(this.#shards.get(0).client, accessKeys(prefix, isCluster(redis)))));
-  }
-
-  /**
-   * What the shards have heard of the access keys, which may be away without them; undefined where they cannot.
-   * @throws RequestError redis_unavailable while Redis has not answered yet
-   */
-  keyMarks(): VersionMarks | undefined {
-    return this.#marksOf('accessVersion');
-  }
-
-  /** The same of sessions that have ended. @throws as keyMarks */
-  sessionMarks(): VersionMarks | undefined {
-    return this.#marksOf('sessionVersion');
-  }
-
-  /** The sessions of people at browsers, for the API. */
-  async withSessions<T>(work: (store: SessionStore) => Promise<T>): Promise<T> {
-    const { redis, prefix } = this.options;
-    return this.#calls.speakToFleet(() => work(new SessionStore(this.#shards.get(0).client, accessKeys(prefix, isCluster(redis)))));
-  }
-
-  /** The rate limits of access keys, for the API. */
-  async withRates<T>(work: (store: RateStore) => Promise<T>): Promise<T> {
-    const { redis, prefix } = this.options;
-    return this.#calls.speakToFleet(() => work(new RateStore(this.#shards.get(0).client, accessKeys(prefix, isCluster(redis)))));
-  }
-
-  /** The credentials of destinations, for the API. */
-  async withCredentials<T>(work: (store: CredentialStore) => Promise<T>): Promise<T> {
-    return this.#calls.speakToFleet(() => work(this.credentialStore()));
-  }
-
-  /** @throws RequestError redis_unavailable while Redis has not answered yet */
-  credentialStore(): CredentialStore {
-    const { redis, prefix } = this.options;
-    return new CredentialStore(this.#shards.get(0).client, credentialKeys(prefix, isCluster(redis)));
-  }
-
-  /** The tokens that the fleet shares. @throws RequestError redis_unavailable while Redis has not answered yet */
-  tokenStore(): TokenStore {
-    const { redis, prefix } = this.options;
-    return new TokenStore(this.#shards.get(0).client, credentialKeys(prefix, isCluster(redis)));
-  }
-
-  /** Test sends, for the API. */
-  async withTestSends<T>(work: (store: TestSendStore) => Promise<T>): Promise<T> {
-    return this.#calls.speakToFleet(() => work(this.testSendStore()));
-  }
-
-  /** @throws RequestError redis_unavailable while Redis has not answered yet */
-  testSendStore(): TestSendStore {
-    const { redis, prefix } = this.options;
-    return new TestSendStore(this.#shards.get(0).client, testSendKeys(prefix, isCluster(redis)));
-  }
-
-  /** Which sends failed lately, for the API. */
-  async withFailures<T>(work: (store: FailureStore) => Promise<T>): Promise<T> {
-    this.#calls.mustAnswer(FLEET);
-    return this.#calls.speakLong(() => work(this.failureStore()));
-  }
-
-  /** @throws RequestError redis_unavailable while Redis has not answered yet */
-  failureStore(): FailureStore {
-    const { redis, prefix } = this.options;
-    return new FailureStore(this.#shards.get(0).client, statsKeys(prefix, isCluster(redis)));
   }
 
   /** Starts a dead or parked task again with all its retries, at once; its run goes up by one. @param by stands in the history of the task */
@@ -327,27 +231,6 @@ export class TaskQueue {
     });
   }
 
-  /** Limits, circuits and the reports of the workers, for the API. */
-  async withFlow<T>(work: (store: FlowStore) => Promise<T>): Promise<T> {
-    try {
-      return await this.#calls.speakToFleet(() => work(this.flowStore()));
-    } catch (error) {
-      // What cannot be read cannot be written either.
-      if (this.#wasOpen && isOfRedis(error)) this.#reportGap.seen();
-      throw error;
-    }
-  }
-
-  /** The same for an answer that can do without: undefined when Redis does not tell. On a cluster it takes 0.5 s at most. */
-  async flowIfThere<T>(work: (store: FlowStore) => Promise<T>): Promise<T | undefined> {
-    try {
-      return await this.#health.orNothing(FLEET, () => this.withFlow(work));
-    } catch (error) {
-      if (error instanceof RequestError) return undefined; // its cause is in the log: see redis-watch.ts and refusal-log.ts
-      throw error;
-    }
-  }
-
   /** How many tasks are deferred, by flow; one answer for each shard. It fails only when no shard answers. @param named as WaitingLists.depths */
   async waitingListDepths(named: readonly Flow[]): Promise<ShardAnswers<WaitingListDepths>> {
     return this.#calls.askShards(async (shard) => [await new WaitingLists(shard).depths(named.map(({ id }) => id))]);
@@ -356,12 +239,6 @@ export class TaskQueue {
   /** The keys of the tasks that failed last, in the shards that answer: see failed-destinations.ts. It fails only when no shard answers. */
   async failedDestinations(defaultBrokers: DefaultBrokers): Promise<readonly string[]> {
     return (await this.#calls.askShards((shard) => failedDestinations(shard, defaultBrokers))).answers;
-  }
-
-  /** @throws RequestError redis_unavailable while Redis has not answered yet */
-  flowStore(): FlowStore {
-    const { redis, prefix, mask = defaultPathMask } = this.options;
-    return new FlowStore(this.#shards.get(0).client, flowKeys(prefix, isCluster(redis)), (name) => hiddenName(name, mask), this.#reportGap);
   }
 
   /** One call of the API about what stands once for the whole fleet, and in each shard besides, such as bulk actions. */
@@ -469,7 +346,7 @@ export class TaskQueue {
 
   async close(): Promise<void> {
     if (this.options.watchesShards === true) this.#health.stop();
-    this.options.redis.off('close', this.#onDisconnected);
+    this.fleet.close();
     await this.#shards.close();
   }
 
@@ -487,19 +364,13 @@ export class TaskQueue {
   }
 
   #watch(shards: readonly Shard[]): void {
-    const { redis, prefix } = this.options;
     // Parts of one server cannot be away alone: its connection tells.
-    if (!isCluster(redis)) return;
-    const { controls } = flowKeys(prefix, true);
-    this.#health.watch([...shards.map(({ queue, client, keys }) => ({ name: queue.name, ask: () => client.get(keys.neverThere) })), { name: FLEET, ask: () => redis.exists(controls), onAway: () => this.#reportGap.seen() }]);
-  }
-
-  #marksOf(versions: 'accessVersion' | 'sessionVersion'): VersionMarks | undefined {
-    return isCluster(this.options.redis) ? new VersionMarks(this.#shards.all(), versions) : undefined;
+    if (!isCluster(this.options.redis)) return;
+    this.#health.watch([...shards.map(({ queue, client, keys }) => ({ name: queue.name, ask: () => client.get(keys.neverThere) })), this.fleet.part]);
   }
 
   #opened(shards: readonly Shard[]): void {
-    this.#wasOpen = true;
+    this.fleet.opened();
     if (this.options.watchesShards === true) this.#watch(shards);
   }
 }

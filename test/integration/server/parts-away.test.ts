@@ -164,7 +164,7 @@ describe('the API while a part of Redis is away', () => {
     const { prefix } = service;
     const cluster = `/destinations/${encodeURIComponent('kafka://b2:9092')}`;
     const changes: [string, RequestInit][] = [[`${cluster}/pause`, post()], [`${cluster}/resume`, post()], [cluster, json('PUT', { rate: 5 })], [cluster, { method: 'DELETE' }], [`${cluster}/credentials`, json('PATCH', { signing: { rotate: {} } })], [`${cluster}/credentials`, { method: 'DELETE' }]];
-    await service.queue.flowStore().putReport('w', printReport({ facts: { KAFKA_BROKERS: 'b1:9092,b2:9092' }, rebuilds: 0, slots: undefined, samples: [] }));
+    await service.queue.fleet.flowStore().putReport('w', printReport({ facts: { KAFKA_BROKERS: 'b1:9092,b2:9092' }, rebuilds: 0, slots: undefined, samples: [] }));
     // All but the reports.
     await service.redis.call('ACL', 'SETUSER', 'default', 'resetkeys', `~${prefix}:[^f]*`, `~${prefix}:flow:[^r]*`);
     // It has read nothing, and its own brokers are others.
@@ -175,7 +175,7 @@ describe('the API while a part of Redis is away', () => {
       expect((await ask(`${cluster}/resume`, post())).status).to.equal(503);
       await service.redis.call('ACL', 'SETUSER', 'default', 'allkeys');
       expect(await service.redis.hkeys(flowKeys(prefix, false).controls)).to.not.include('p:kafka://b2:9092');
-      await service.queue.flowStore().putReport('w', printReport({ facts: { KAFKA_BROKERS: 'b1:9092,b2:9092' }, rebuilds: 0, slots: undefined, samples: [] }));
+      await service.queue.fleet.flowStore().putReport('w', printReport({ facts: { KAFKA_BROKERS: 'b1:9092,b2:9092' }, rebuilds: 0, slots: undefined, samples: [] }));
       expect((await call(starting.baseUrl, `${cluster}/pause`, post())).body).to.include({ key: 'kafka://default' });
     } finally {
       await starting.close();

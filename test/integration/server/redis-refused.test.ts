@@ -153,8 +153,8 @@ describe('the API while Redis refuses', () => {
     expect((await call(service.baseUrl, '/readyz')).body).to.deep.equal({ status: 'ready', checks: { redis: 'ok' } });
     expect((await call(service.baseUrl, `/tasks/${task.id}`)).status).to.equal(200);
     const life = { startedAt: 1, spell: { masters: 'r', since: 1 }, lockMs: 3 };
-    await service.queue.withFlow((store) => store.putReport('w', '{}'));
-    expect(await service.queue.withFlow((store) => store.silentWorkers({ min: 0, max: 1_000 }, { worker: 'w', life }))).to.have.property('silent').that.has.lengthOf(1);
+    await service.queue.fleet.withFlow((store) => store.putReport('w', '{}'));
+    expect(await service.queue.fleet.withFlow((store) => store.silentWorkers({ min: 0, max: 1_000 }, { worker: 'w', life }))).to.have.property('silent').that.has.lengthOf(1);
     expect((await call(service.baseUrl, '/status')).body).to.include({ workers: 1 });
   });
 

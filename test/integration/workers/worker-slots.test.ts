@@ -38,7 +38,7 @@ describe('slots of a worker that shares those of the fleet', () => {
     const third = await service.startWorker({ concurrency: 'auto' });
     await eventually(() => { expect([first, second, third].map(({ slots }) => slots)).to.deep.equal([666, 666, 666]); });
     await eventually(async () => {
-      const reports = await service.queue.flowStore().reports();
+      const reports = await service.queue.fleet.flowStore().reports();
       expect(reports.map(({ report }) => readReport(report ?? '[]').slots)).to.deep.equal(Array.from({ length: 3 }, () => ({ total: 666, inUse: 0 })));
     });
     await third.stop();

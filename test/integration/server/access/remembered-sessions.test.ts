@@ -10,6 +10,7 @@ import type { SessionToken } from '../../../../shared/domain/access/session-toke
 import { RequestError } from '../../../../shared/domain/errors.js';
 import { VersionMarks } from '../../../../shared/queue/access/version-marks.js';
 import type { Shard } from '../../../../shared/queue/engine/shard.js';
+import type { FleetStores } from '../../../../shared/queue/tasks/fleet-stores.js';
 import { TaskQueue } from '../../../../shared/queue/tasks/task-queue.js';
 import { connectRedis, type RedisClient } from '../../../../shared/redis/redis-connection.js';
 import { eventually } from '../../../support/eventually.js';
@@ -26,7 +27,7 @@ describe('sessions that a process has looked up, while their Redis is away', fun
   let fleetRedis: PrivateRedis;
   let clients: readonly RedisClient[];
   let shardsRedis: RedisClient;
-  let fleet: TaskQueue;
+  let fleetQueue: TaskQueue;
   let shardsQueue: TaskQueue;
   let shards: readonly Shard[];
   let untold: number;
@@ -43,29 +44,29 @@ describe('sessions that a process has looked up, while their Redis is away', fun
     const [one, other] = [queueOn(printAddress(fleetRedis.address), 1), queueOn(printAddress(testRedisAddress()), SHARDS)];
     shardsRedis = other[0];
     clients = [one[0], shardsRedis];
-    [fleet, shardsQueue] = [one[1], other[1]];
+    [fleetQueue, shardsQueue] = [one[1], other[1]];
     shards = await shardsQueue.shards();
-    await fleet.shards();
+    await fleetQueue.shards();
   });
   afterEach(async () => {
     fleetRedis.thaw();
-    await Promise.all([fleet.close(), shardsQueue.close()]);
+    await Promise.all([fleetQueue.close(), shardsQueue.close()]);
     for (const client of clients) client.disconnect();
     await fleetRedis.close();
   });
 
-  const reach = (): Pick<TaskQueue, 'withKeys' | 'keyMarks' | 'withSessions' | 'sessionMarks'> => ({
-    withKeys: (work) => fleet.withKeys(work),
-    withSessions: (work) => fleet.withSessions(work),
+  const reach = (): Pick<FleetStores, 'withKeys' | 'keyMarks' | 'withSessions' | 'sessionMarks'> => ({
+    withKeys: (work) => fleetQueue.fleet.withKeys(work),
+    withSessions: (work) => fleetQueue.fleet.withSessions(work),
     keyMarks: () => new VersionMarks(shards, 'accessVersion'),
     sessionMarks: () => new VersionMarks(shards, 'sessionVersion'),
   });
 
   /** What one API process has. */
   function apiProcess(limits: { readonly idleMs?: number; readonly mostOfKey?: number } = {}): { readonly sessions: Sessions; readonly ring: KeyRing; of(token: SessionToken, isUsed?: boolean): Promise<string> } {
-    const queue = reach();
-    const ring: KeyRing = new KeyRing({ queue, bootstrapKey, clock: Date.now, onFirstRead: () => undefined, onSessionVersion: (version) => { sessions.heard(version); } });
-    const sessions: Sessions = new Sessions({ queue, ring, limits: { idleMs: 30 * MINUTE_MS, lifetimeMs: 60 * MINUTE_MS, mostOfKey: 100, ...limits }, onUntold: () => { untold += 1; } });
+    const fleet = reach();
+    const ring: KeyRing = new KeyRing({ fleet, bootstrapKey, clock: Date.now, onFirstRead: () => undefined, onSessionVersion: (version) => { sessions.heard(version); } });
+    const sessions: Sessions = new Sessions({ fleet, ring, limits: { idleMs: 30 * MINUTE_MS, lifetimeMs: 60 * MINUTE_MS, mostOfKey: 100, ...limits }, onUntold: () => { untold += 1; } });
     const of = async (token: SessionToken, isUsed = true): Promise<string> => sessions.judge(token, isUsed).then((verdict) => ('caller' in verdict ? 'holds' : verdict.fault), (error: unknown) => (error instanceof RequestError ? error.code : String(error)));
     return { sessions, ring, of };
   }
@@ -183,7 +184,7 @@ describe('sessions that a process has looked up, while their Redis is away', fun
     const token = await one.sessions.start(bootstrapKey, undefined);
     expect(await other.of(token)).to.equal('holds');
     // As a process does that is killed before it could tell.
-    await fleet.withSessions((store) => store.end(token));
+    await fleetQueue.fleet.withSessions((store) => store.end(token));
     expect(await one.sessions.end(token)).to.equal(false);
     await fleetRedis.freeze();
     expect(await other.of(token)).to.equal('redis_unavailable');

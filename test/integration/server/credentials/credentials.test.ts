@@ -28,7 +28,7 @@ describe('credentials of destinations', () => {
     for (const { key } of await all()) await call(service.baseUrl, credentialsPath(key), { method: 'DELETE' });
   });
 
-  const all = async (): Promise<readonly { readonly key: string }[]> => (await service.queue.withCredentials((store) => store.read())).stored ?? [];
+  const all = async (): Promise<readonly { readonly key: string }[]> => (await service.queue.fleet.withCredentials((store) => store.read())).stored ?? [];
   const set = (key: string, body: unknown): Promise<Readonly<Record<string, unknown>>> => setCredentials(service.baseUrl, key, body);
 
   /** Sends a task, and gives what has arrived. */

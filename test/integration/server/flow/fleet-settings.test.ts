@@ -93,7 +93,7 @@ describe('an API whose settings differ from those of the workers', () => {
     service = await InProcessService.ready({ circuit: { isOn: false } });
     const name = 'http://down.invalid';
     const now = Date.now();
-    await service.queue.flowStore().openCircuit(name, { openedAt: now, until: now + 60_000, coolMs: 60_000, reason: 'failures' });
+    await service.queue.fleet.flowStore().openCircuit(name, { openedAt: now, until: now + 60_000, coolMs: 60_000, reason: 'failures' });
     const state = async (): Promise<unknown> => ((await get(`/destinations/${encodeURIComponent(name)}`)) as { circuit: { state: string } }).circuit.state;
     expect(await state(), 'by its own').to.equal('closed');
     const worker = await service.startWorker();
@@ -115,7 +115,7 @@ describe('an API whose settings differ from those of the workers', () => {
 
   it('takes a worker that reports no facts for one of an older version', async () => {
     service = await InProcessService.ready();
-    await service.queue.flowStore().putReport('old', '[]');
+    await service.queue.fleet.flowStore().putReport('old', '[]');
     await eventually(async () => {
       const [version] = await differences();
       expect(version?.name).to.equal('VERSION');

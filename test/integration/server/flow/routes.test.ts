@@ -531,12 +531,12 @@ describe('/destinations', () => {
 
   it('shows the circuit of a flow_key that nothing was sent to for long, and resume closes it', async () => {
     const { id } = flowNamed('tenant-8', origin);
-    const { now } = await service.queue.withFlow((store) => store.snapshot([]));
-    await service.queue.withFlow((store) => store.openCircuit(id, { openedAt: now - 70_000, until: now + 60_000, coolMs: 60_000, reason: 'failures' }));
+    const { now } = await service.queue.fleet.withFlow((store) => store.snapshot([]));
+    await service.queue.fleet.withFlow((store) => store.openCircuit(id, { openedAt: now - 70_000, until: now + 60_000, coolMs: 60_000, reason: 'failures' }));
     const listed = (await list()).destinations.find(({ key }) => key === 'tenant-8');
     for (const one of [await show('tenant-8'), listed]) expect(one).to.deep.include({ group: origin, deferred: 0 }).and.to.have.nested.property('circuit.state', 'open');
     expect((await done(ask('POST', 'tenant-8', '/resume'))).circuit.state).to.equal('closed');
-    expect((await service.queue.withFlow((store) => store.snapshotOfAll())).circuits).to.have.property('size', 0);
+    expect((await service.queue.fleet.withFlow((store) => store.snapshotOfAll())).circuits).to.have.property('size', 0);
   });
 
   it('of a flow_key that goes to several destinations shows the one in trouble, and resume closes the circuits of all', async () => {

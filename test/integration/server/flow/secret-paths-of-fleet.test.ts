@@ -108,8 +108,8 @@ describe('names that an earlier version has stored under another spelling', () =
     service = await InProcessService.ready();
     const [cluster, topic] = ['kafka://x:9092', 'kafka://y:9092/orders'];
     const stored = [`${cluster}/`, 'kafka://y:09092/orders'] as const;
-    await service.queue.withFlow((store) => store.pause(stored[0], { until: undefined, by: serviceActor, reason: 'repair' }));
-    await service.queue.withFlow((store) => store.setLimits(stored[1], { ratePerSecond: 5 }));
+    await service.queue.fleet.withFlow((store) => store.pause(stored[0], { until: undefined, by: serviceActor, reason: 'repair' }));
+    await service.queue.fleet.withFlow((store) => store.setLimits(stored[1], { ratePerSecond: 5 }));
     // Names are moved when an API starts, and when a process hides other paths.
     await service.startWorker({ secretPathHosts: 'hooks.example' });
     const held = httpTask(receiver.url('/x'), { flow_key: stored[0] });
@@ -121,7 +121,7 @@ describe('names that an earlier version has stored under another spelling', () =
       expect(await destination(topic)).to.include({ limited_by: topic });
       expect((await call(service.baseUrl, `/tasks/${held.id}`)).body['waiting_for']).to.include({ code: 'paused' });
     });
-    expect([...(await service.queue.withFlow((store) => store.snapshotOfAll())).policies.keys()].sort()).to.deep.equal([cluster, topic]);
+    expect([...(await service.queue.fleet.withFlow((store) => store.snapshotOfAll())).policies.keys()].sort()).to.deep.equal([cluster, topic]);
     expect(receiver.requestsTo('/x').length, 'while it was moved').to.equal(0);
     expect((await call(service.baseUrl, `/destinations/${encodeURIComponent(stored[0])}/resume`, { method: 'POST' })).status).to.equal(200);
     await waitForState(service.baseUrl, held.id, 'delivered');

@@ -155,7 +155,7 @@ describe('the buckets of GET /failures', () => {
   async function add(count: (counter: FailureCounter) => void): Promise<void> {
     const counter = new FailureCounter();
     count(counter);
-    await service.queue.withFailures((store) => store.add(counter.take(), () => undefined));
+    await service.queue.fleet.withFailures((store) => store.add(counter.take(), () => undefined));
   }
 
   const failure = (key: string, at = Date.now()) => ({ destinationKey: key, code: 'timed_out', httpStatus: undefined, next: 'retry', phase: 'delivery', taskId: `task of ${key}`, at }) as const;

@@ -50,7 +50,7 @@ describe('a bulk action that needs a key of SECRETS_KEYS which no worker has', (
     const actions = openBulkActions(await service.queue.shards(), { actions: bulkKeys(service.prefix, false), audit: auditKeys(service.prefix, false, 1) }, 10_000);
     const secrets = createSecretBox([{ id: 'k2', key: createSecretKey(randomBytes(32)) }], randomBytes);
     const logger = createLogger({ level: 'info', environment: 'prod', role: 'worker' }, log);
-    runner = new BulkRunner({ actions, flowStore: service.queue.flowStore(), circuit: defaultCircuitRules, defaultBrokers: new Set<string>(), deadAttempts: 10, secrets, mask: defaultPathMask, isRedisAboveMark: () => Promise.resolve(false), onStep: () => undefined, logger, keyWaitMs });
+    runner = new BulkRunner({ actions, flowStore: service.queue.fleet.flowStore(), circuit: defaultCircuitRules, defaultBrokers: new Set<string>(), deadAttempts: 10, secrets, mask: defaultPathMask, isRedisAboveMark: () => Promise.resolve(false), onStep: () => undefined, logger, keyWaitMs });
     runner.start();
   }
 

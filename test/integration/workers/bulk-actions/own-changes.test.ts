@@ -32,7 +32,7 @@ describe('what a runner changes in a bulk action by itself', () => {
   async function run(change: (actions: BulkActions) => BulkActions, isFull = false): Promise<void> {
     const plain = openBulkActions(await service.queue.shards(), { actions: bulkKeys(service.prefix, false), audit: auditKeys(service.prefix, false, 1) }, 10_000);
     const logger = createLogger({ level: 'info', environment: 'prod', role: 'worker' }, new CollectedLog());
-    runner = new BulkRunner({ actions: change(plain), flowStore: service.queue.flowStore(), circuit: defaultCircuitRules, defaultBrokers: new Set<string>(), deadAttempts: 10, secrets: noSecretKeys, mask: defaultPathMask, isRedisAboveMark: () => Promise.resolve(isFull), onStep: () => undefined, logger });
+    runner = new BulkRunner({ actions: change(plain), flowStore: service.queue.fleet.flowStore(), circuit: defaultCircuitRules, defaultBrokers: new Set<string>(), deadAttempts: 10, secrets: noSecretKeys, mask: defaultPathMask, isRedisAboveMark: () => Promise.resolve(isFull), onStep: () => undefined, logger });
     runner.start();
   }
 

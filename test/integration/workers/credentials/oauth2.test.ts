@@ -240,7 +240,7 @@ describe('the source of tokens', () => {
     try {
       await queue.ready();
       for (const answer of [{ token: 'made', lifeMs: 60_000 }, { failure }]) {
-        const source = new TokenSource({ store: () => queue.tokenStore(), secrets: noSecretKeys, clock: Date.now, ask: async () => { await server.freeze(); return answer; } });
+        const source = new TokenSource({ store: () => queue.fleet.tokenStore(), secrets: noSecretKeys, clock: Date.now, ask: async () => { await server.freeze(); return answer; } });
         const client = { token_url: 'http://tokens.example/', client_id: JSON.stringify(answer), client_secret: 's', client_authentication: 'header' } as const;
         const given = await withinLimit(source.get(client), 2_000, () => new Error('it waits for Redis'));
         expect(given).to.deep.equal('token' in answer ? { token: 'made', isNew: true } : { failure });

@@ -20,7 +20,7 @@ describe('the circuit of a destination', () => {
 
   const attempts = (): string[] => fleet.receiver.requests.map(({ headers }) => headers['x-retry-attempt'] ?? '');
   const name = (): string => endpointCircuitOf(flowNamed(`${fleet.origin}/hook`, fleet.origin));
-  const circuit = async (): Promise<Circuit | undefined> => (await fleet.service.queue.flowStore().snapshot([name()])).circuits.get(name());
+  const circuit = async (): Promise<Circuit | undefined> => (await fleet.service.queue.fleet.flowStore().snapshot([name()])).circuits.get(name());
 
   function whenOpen(): Promise<Circuit> {
     return eventually(async () => {
@@ -129,7 +129,7 @@ describe('the circuit of a destination', () => {
     await fleet.receiver.waitForRequests(100);
     await waitForState(fleet.service.baseUrl, lonely?.id ?? '', 'dead_lettered', { withinMs: 15_000 });
     expect(fleet.healthy.requestsTo('/hook')).to.have.lengthOf(30);
-    expect((await fleet.service.queue.flowStore().changesSince(-1)).changes).to.deep.equal([]);
+    expect((await fleet.service.queue.fleet.flowStore().changesSince(-1)).changes).to.deep.equal([]);
   }).timeout(30_000);
 
   it('is not asked where it is switched off: every attempt comes as its own policy says', async () => {
@@ -145,7 +145,7 @@ describe('the circuit of a destination', () => {
     const median = (nth: 0 | 1): number => waits.map((both) => both[nth]).sort((a, b) => a - b)[waits.length / 2] ?? 0;
     expect(median(0)).to.be.within(290, 2_000);
     expect(median(1)).to.be.within(590, 3_000);
-    expect((await fleet.service.queue.flowStore().changesSince(-1)).changes).to.deep.equal([]);
+    expect((await fleet.service.queue.fleet.flowStore().changesSince(-1)).changes).to.deep.equal([]);
   }).timeout(30_000);
 
   it('opens for as long as a 429 asks, for all tasks of the destination', async () => {

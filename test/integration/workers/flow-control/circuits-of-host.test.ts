@@ -15,7 +15,7 @@ describe('the circuits of a host and of its endpoints', () => {
   beforeEach(async () => { fleet = await Fleet.start(); });
   afterEach(() => fleet.close());
 
-  const circuits = async (): Promise<ReadonlyMap<string, Circuit>> => (await fleet.service.queue.flowStore().snapshotOfAll()).circuits;
+  const circuits = async (): Promise<ReadonlyMap<string, Circuit>> => (await fleet.service.queue.fleet.flowStore().snapshotOfAll()).circuits;
   const endpoint = (path: string): string => endpointCircuitOf(flowNamed(`${fleet.origin}${path}`, fleet.origin));
   const arrivals = (path: string): number => fleet.receiver.requestsTo(path).length;
 

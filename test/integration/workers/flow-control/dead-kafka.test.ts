@@ -25,7 +25,7 @@ describe('a dead Kafka cluster', () => {
     await fleet.hire(1, { concurrency: 20 });
     const host = `kafka://${DEAD_BROKER.host}:${DEAD_BROKER.port}`;
     await eventually(async () => {
-      const { circuits } = await fleet.service.queue.flowStore().snapshot([host]);
+      const { circuits } = await fleet.service.queue.fleet.flowStore().snapshot([host]);
       expect(circuits.get(host)?.reason).to.equal('failures');
     }, { withinMs: 20_000 });
     // Behind all of the dead ones.

@@ -37,7 +37,7 @@ export class Fleet {
 
   /** Sets the limits of a name, and whether it is paused. */
   async limit(name: string, { isPaused, ...limits }: FlowPolicy = {}): Promise<void> {
-    const store = this.service.queue.flowStore();
+    const store = this.service.queue.fleet.flowStore();
     await store.setLimits(name, limits);
     if (isPaused === true) await store.pause(name, { until: undefined, by: anybody, reason: undefined });
     else await store.resume(name);

@@ -45,7 +45,7 @@ describe('flow control, after very many destinations', () => {
   }).timeout(40_000);
 
   it('drops the circuits of hosts without a send for an hour, and leaves the others', async () => {
-    const store = service.queue.flowStore();
+    const store = service.queue.fleet.flowStore();
     const now = Date.now();
     const circuit = (until: number): Circuit => ({ openedAt: until - 2_000, until, coolMs: 2_000, reason: 'failures' });
     await Promise.all(Array.from({ length: 3_000 }, (_, nth) => store.openCircuit(`http://gone-${nth}`, circuit(now - 3_601_000))));

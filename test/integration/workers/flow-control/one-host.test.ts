@@ -72,7 +72,7 @@ describe('flow control, inside one host', () => {
     beforeEach(async () => {
       others = flowNamed(fleet.origin, fleet.origin);
       const now = Date.now();
-      await fleet.service.queue.flowStore().openCircuit(circuitOfOthers(others), { openedAt: now, until: now + 600_000, coolMs: 30_000, reason: 'failures' });
+      await fleet.service.queue.fleet.flowStore().openCircuit(circuitOfOthers(others), { openedAt: now, until: now + 600_000, coolMs: 30_000, reason: 'failures' });
     });
 
     it('sends the first task of a path that bulk deferral has put among them, as soon as others go to that path', async () => {
@@ -112,7 +112,7 @@ describe('flow control, inside one host', () => {
 
     it('does so also while very many tasks wait with the others of another host', async () => {
       const [now, other] = [Date.now(), 'http://other.example'];
-      await fleet.service.queue.flowStore().openCircuit(circuitOfOthers(flowNamed(other, other)), { openedAt: now, until: now + 600_000, coolMs: 30_000, reason: 'failures' });
+      await fleet.service.queue.fleet.flowStore().openCircuit(circuitOfOthers(flowNamed(other, other)), { openedAt: now, until: now + 600_000, coolMs: 30_000, reason: 'failures' });
       const { keys } = await fleet.shard();
       for (let from = 0; from < 50_000; from += 5_000) {
         await fleet.service.redis.zadd(keys.waitingList(other), ...Array.from({ length: 5_000 }, (_, nth) => [now + nth, `t-other-${from + nth}`]).flat());
@@ -130,7 +130,7 @@ describe('flow control, inside one host', () => {
     fleet.healthy.on('/gone', { kind: 'answer', status: 404 });
     const now = Date.now();
     const others = deadFlowOf(flowNamed(fleet.origin, fleet.origin));
-    await fleet.service.queue.flowStore().openCircuit(circuitOfOthers(others), { openedAt: now, until: now + 600_000, coolMs: 30_000, reason: 'failures' });
+    await fleet.service.queue.fleet.flowStore().openCircuit(circuitOfOthers(others), { openedAt: now, until: now + 600_000, coolMs: 30_000, reason: 'failures' });
     for (let nth = 0; nth < 20; nth += 1) receiver.on(`/pair-${nth}`, { kind: 'answer' });
     await fleet.hire(2, { concurrency: 20 });
     const tasks = (await Promise.all(Array.from({ length: 40 }, (_, nth) => submit(1, () => '/gone', { dead_destination: { url: receiver.url(`/pair-${nth % 20}`) } }, fleet.healthy)))).flat();

@@ -50,7 +50,7 @@ describe('the probe of an open circuit (L32)', () => {
     const before = fleet.receiver.requests.length;
     // Without the pause another probe would come once the circuit has cooled down.
     await eventually(async () => {
-      const circuit = (await fleet.service.queue.flowStore().snapshot([name()])).circuits.get(name());
+      const circuit = (await fleet.service.queue.fleet.flowStore().snapshot([name()])).circuits.get(name());
       expect(circuit?.lastProbe?.task).to.equal(probe);
       expect(circuit?.until).to.be.below(Date.now() - 200);
     });
@@ -76,7 +76,7 @@ describe('the probe of an open circuit (L32)', () => {
       });
       await fleet.hire(1, { concurrency: 50, deliveryTimeout: behaviour.kind === 'hang' ? '1s' : '5s', circuit: { baseCoolMs: 400, maxCoolMs: 800 } });
       const tasks = await fleet.submit(60, { max_retries: 8, base_delay: 0.05 });
-      await eventually(async () => { expect((await fleet.service.queue.flowStore().snapshot([name()])).circuits.has(name())).to.equal(true); });
+      await eventually(async () => { expect((await fleet.service.queue.fleet.flowStore().snapshot([name()])).circuits.has(name())).to.equal(true); });
       await eventually(() => { expect(fleet.receiver.inFlight).to.equal(0); });
       mode = 'probed';
       const id = await eventually(() => probe ?? expect.fail('no probe yet'));
@@ -101,7 +101,7 @@ describe('the probe of an open circuit (L32)', () => {
     const circuit = { baseCoolMs: 400, maxCoolMs: 800 };
     const first = await fleet.service.startWorker({ concurrency: 50, circuit });
     const tasks = await fleet.submit(60, { max_retries: 8, base_delay: 0.05 });
-    await eventually(async () => { expect((await fleet.service.queue.flowStore().snapshot([name()])).circuits.has(name())).to.equal(true); });
+    await eventually(async () => { expect((await fleet.service.queue.fleet.flowStore().snapshot([name()])).circuits.has(name())).to.equal(true); });
     await first.stop();
     const sent = fleet.receiver.requests.length;
     isWell = true;

@@ -24,7 +24,7 @@ describe('limits while Redis is in trouble', () => {
   });
 
   async function limitAndSubmit(count: number): Promise<WireTask[]> {
-    await service.queue.flowStore().setLimits(new URL(receiver.url('/')).origin, { maxConcurrency: 3 });
+    await service.queue.fleet.flowStore().setLimits(new URL(receiver.url('/')).origin, { maxConcurrency: 3 });
     return Promise.all(Array.from({ length: count }, async () => {
       const task = httpTask(receiver.url('/hook'));
       await submitNew(service.baseUrl, task);

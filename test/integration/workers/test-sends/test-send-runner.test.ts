@@ -22,7 +22,7 @@ describe('the test sends of a worker', () => {
     const queue = new TaskQueue({ redis, prefix: uniquePrefix(), shards: 1, deadAttempts: 1, clock: Date.now });
     try {
       await queue.ready();
-      const store = queue.testSendStore();
+      const store = queue.fleet.testSendStore();
       const ask = (id: string): Promise<boolean> => store.ask({ id, task: '{}', limitMs: 1_000 }, 5_000);
       const taken = await Promise.all(Array.from({ length: 100 }, (_, nth) => ask(`test-${nth}`)));
       expect(taken).to.not.include(false);
@@ -41,12 +41,12 @@ describe('the test sends of a worker', () => {
     const logger = createLogger({ level: 'info', environment: 'dev', role: 'worker' }, new CollectedLog());
     const queue = new TaskQueue({ redis, prefix: uniquePrefix(), shards: 1, deadAttempts: 1, clock: Date.now, refusals: new RefusalLog(logger) });
     const adapters = { http: createHttpAdapter(), kafka: createKafkaAdapter({ defaultBrokers: ['127.0.0.1:9'], tls: false, clock: Date.now }) };
-    const runner = new TestSendRunner({ store: () => queue.testSendStore(), adapters, secrets: noSecretKeys, mask: createPathMask([]), defaultBrokers: new Set(), workerName: 'w', clock: Date.now, logger });
+    const runner = new TestSendRunner({ store: () => queue.fleet.testSendStore(), adapters, secrets: noSecretKeys, mask: createPathMask([]), defaultBrokers: new Set(), workerName: 'w', clock: Date.now, logger });
     try {
       await queue.ready();
       receiver.on('/hook', { kind: 'hang' });
       const task = domainTask({ destination: { type: 'http', url: receiver.url('/hook') } });
-      await queue.testSendStore().ask({ id: task.id, task: encodeTask(task), limitMs: 30_000 }, 30_000);
+      await queue.fleet.testSendStore().ask({ id: task.id, task: encodeTask(task), limitMs: 30_000 }, 30_000);
       runner.start();
       await runner.take();
       await receiver.waitForRequests(1);

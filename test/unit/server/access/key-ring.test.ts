@@ -16,10 +16,10 @@ const without = (version: string): StoredKeys => ({ version, keys: new Map(), se
 class Ring {
   readonly #asked: ((answer: StoredKeys) => void)[] = [];
   readonly ring = new KeyRing({
-    queue: {
+    fleet: {
       // The one method that is called.
       withKeys: (work) => work({ read: () => new Promise<StoredKeys>((resolve) => { this.#asked.push(resolve); }) } as unknown as KeyStore),
-      keyMarks: () => ({ isNewest: () => Promise.resolve(true), tell: () => Promise.resolve(true) }) as unknown as ReturnType<ConstructorParameters<typeof KeyRing>[0]['queue']['keyMarks']>,
+      keyMarks: () => ({ isNewest: () => Promise.resolve(true), tell: () => Promise.resolve(true) }) as unknown as ReturnType<ConstructorParameters<typeof KeyRing>[0]['fleet']['keyMarks']>,
     },
     bootstrapKey: undefined,
     clock: Date.now,
@@ -63,7 +63,7 @@ describe('the keys that a process knows', () => {
   it('have changed also where the shards are closed: a change ends well, and counts as untold', async () => {
     let untold = 0;
     const closed = (): never => { throw new Error('closed'); };
-    const ring = new KeyRing({ queue: { withKeys: () => Promise.reject(new Error('closed')), keyMarks: closed }, bootstrapKey: undefined, clock: Date.now, onFirstRead: () => undefined, onUntold: () => { untold += 1; } });
+    const ring = new KeyRing({ fleet: { withKeys: () => Promise.reject(new Error('closed')), keyMarks: closed }, bootstrapKey: undefined, clock: Date.now, onFirstRead: () => undefined, onUntold: () => { untold += 1; } });
     await ring.changed('2');
     expect(untold).to.equal(1);
   });

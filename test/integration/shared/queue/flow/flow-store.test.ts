@@ -25,7 +25,7 @@ describe('FlowStore', () => {
   after(() => redis.close());
   beforeEach(async () => {
     service = await InProcessService.ready({ redis: redis.address });
-    store = service.queue.flowStore();
+    store = service.queue.fleet.flowStore();
   });
   afterEach(() => service.close());
 
