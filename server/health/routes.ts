@@ -1,6 +1,7 @@
 import { RequestError } from '../../shared/domain/errors.js';
 import { withinLimit } from '../../shared/lifecycle/time-limit.js';
-import type { PingedWrites, TaskQueue } from '../../shared/queue/tasks/task-queue.js';
+import type { PingedWrites } from '../../shared/queue/tasks/ping-writes.js';
+import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import { jsonAnswer } from '../http/answer.js';
 import type { Route } from '../http/route.js';
 

@@ -17,9 +17,10 @@ import { answerOf, ErrorsForCallers } from './errors-for-callers.js';
 import { failedDestinations } from './failed-destinations.js';
 import { FleetStores } from './fleet-stores.js';
 import { WaitingLists, type WaitingListDepths } from '../flow/waiting-lists.js';
-import { FLEET, fleetNeverThere, fleetReplicaMark, shardOf, type OwnKeys } from '../names.js';
+import { FLEET, fleetReplicaMark, shardOf } from '../names.js';
 import { isCluster } from '../../redis/redis-connection.js';
 import { ownScripts } from './own-scripts.js';
+import { pingWrites, type PingedWrites } from './ping-writes.js';
 import { QueueCalls } from './queue-calls.js';
 import { redriveFailed, redriveTask, type Redrive } from './redrive-task.js';
 import { retryNow, type RetryNow } from './retry-now.js';
@@ -33,30 +34,9 @@ import { countDue, countPlainly, countTasks, type FleetCounts, type PlainFleetCo
 import type { TaskQueueOptions } from './task-queue-options.js';
 import { readTask, type TaskView } from './task-view.js';
 import { classifyRedisError } from '../../redis/redis-error.js';
-import { NotReplicatedError } from '../../redis/replicated-writes.js';
-import { REQUEST_LIMIT_MS, withinRequestLimit } from '../../redis/request-limit.js';
+import { REQUEST_LIMIT_MS } from '../../redis/request-limit.js';
 
 const ANY_SIZE = -1;
-/** As long as askShards waits for the shards, which are asked meanwhile, ms. */
-const FLEET_LIMIT_MS = 700;
-
-/** `unreplicated`: its master has fewer replicas in step than REDIS_MIN_REPLICAS. */
-export type FleetCheck = 'ok' | 'failed' | 'refused' | 'unreplicated';
-
-/** Where writes are taken now. Shards are named by their queues. */
-export interface PingedWrites {
-  /** They do not answer. */
-  readonly shardsAway: readonly string[];
-  /** They answer, and take no writes. */
-  readonly shardsRefusing: readonly string[];
-  /** They take writes, and their master has fewer replicas in step than REDIS_MIN_REPLICAS: what is written there is not accepted. */
-  readonly shardsUnreplicated: readonly string[];
-  readonly isAnyAccepting: boolean;
-  /** What stands once for the whole fleet, such as keys and limits. */
-  readonly fleet: FleetCheck;
-  /** Whether the store that the service moves away from can be read: nothing new is accepted without it. Left out where there is none. */
-  readonly previous?: 'ok' | 'failed' | 'refused';
-}
 
 /** Where a change stands: a task by its id, a queue by its name, or what the whole fleet shares. */
 export type ChangePlace = { readonly task: string } | { readonly queue: string } | 'fleet';
@@ -271,61 +251,9 @@ export class TaskQueue {
     }, limitMs);
   }
 
-  /**
-   * It fails when no shard takes writes. A full Redis takes this write: GET and DELETE work there. The write
-   * stands in a script, like every write of ours: a user who may run no script can do nothing here.
-   */
+  /** Where writes are taken now: see ping-writes.ts. It fails when no shard takes any. */
   async pingWrite(): Promise<PingedWrites> {
-    const refusals: unknown[] = [];
-    /** @returns whether there are replicas enough for a write to count */
-    const write = async ({ neverThere, replicaMark }: Pick<OwnKeys, 'neverThere' | 'replicaMark'>): Promise<boolean> => {
-      try {
-        await this.options.redis.eval("return redis.call('DEL', KEYS[1])", 1, neverThere);
-      } catch (error) {
-        if (this.errors.classify(error) === 'refused') refusals.push(error);
-        throw error;
-      }
-      // A user who may do this may lack what a submission needs.
-      const lack = this.options.access?.lackFor(neverThere);
-      if (lack !== undefined) {
-        refusals.push(lack);
-        throw lack;
-      }
-      // What INFO does not tell is told by the calls that are refused.
-      return (await this.options.replicated?.hasReplicas(replicaMark).catch(() => undefined)) ?? true;
-    };
-    /** One that refuses has answered. */
-    const askShard = async ({ keys, queue: { name } }: Shard): Promise<readonly [{ readonly name: string; readonly check: 'ok' | 'unreplicated' | 'refused' }]> => {
-      try {
-        return [{ name, check: (await write(keys)) ? 'ok' : 'unreplicated' }];
-      } catch (error) {
-        if (this.errors.classify(error) !== 'refused') throw error;
-        return [{ name, check: 'refused' }];
-      }
-    };
-    const [{ answers, shardsAway }, fleet] = await Promise.all([this.#calls.askShards(askShard), this.#pingFleet(write)]);
-    const namesOf = (wanted: typeof answers[number]['check']): readonly string[] => answers.flatMap(({ name, check }) => (check === wanted ? [name] : []));
-    const [shardsRefusing, shardsUnreplicated] = [namesOf('refused'), namesOf('unreplicated')];
-    if (shardsRefusing.length === answers.length) throw this.errors.asRequestError(refusals[0]);
-    if (shardsUnreplicated.length > 0 || fleet === 'unreplicated') refusals.push(new NotReplicatedError('fewer replicas are in step than REDIS_MIN_REPLICAS says'));
-    if (refusals.length === 0) this.options.refusals?.accepted();
-    for (const error of refusals) this.options.refusals?.refused(error);
-    return { shardsAway, shardsRefusing, shardsUnreplicated, isAnyAccepting: answers.some(({ check }) => check === 'ok'), fleet };
-  }
-
-  /** On a cluster a master may hold it and no shard. Elsewhere it is where the shards are. */
-  async #pingFleet(write: (keys: Pick<OwnKeys, 'neverThere' | 'replicaMark'>) => Promise<boolean>): Promise<FleetCheck> {
-    const { redis, prefix } = this.options;
-    if (!isCluster(redis)) return 'ok';
-    if (this.#health.late.includes(FLEET)) return 'failed';
-    try {
-      const isReplicated = await withinRequestLimit(write({ neverThere: fleetNeverThere(prefix, true), replicaMark: fleetReplicaMark(prefix, true) }), FLEET_LIMIT_MS);
-      return isReplicated ? 'ok' : 'unreplicated';
-    } catch (error) {
-      const errorClass = this.errors.classify(error);
-      if (errorClass === 'bug') throw error;
-      return errorClass === 'unavailable' ? 'failed' : 'refused';
-    }
+    return pingWrites(this.options, { calls: this.#calls, errors: this.errors, health: this.#health });
   }
 
   /**

@@ -1,6 +1,7 @@
 import { RequestError } from '../../domain/errors.js';
+import type { PingedWrites } from './ping-writes.js';
 import type { TaskQueueOptions } from './task-queue-options.js';
-import { TaskQueue, type PingedWrites } from './task-queue.js';
+import { TaskQueue } from './task-queue.js';
 
 /**
  * The tasks of two stores, while a service moves from one Redis to another: both are read, new tasks go to the new one, and the workers of
