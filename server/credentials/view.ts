@@ -1,5 +1,5 @@
 import { credentialMemberNames, type CredentialMember, type CredentialValues } from '../../shared/domain/credentials/credential-values.js';
-import { shownUrl } from '../../shared/domain/destinations/http.js';
+import { shownUrl } from '../../shared/domain/destinations/http-url.js';
 import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
 import { signerOf } from '../../shared/domain/secrets/webhook-signature.js';
 import type { StoredCredentials } from '../../shared/queue/credentials/stored-credentials.js';

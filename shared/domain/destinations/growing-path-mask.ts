@@ -1,4 +1,4 @@
-import { forgetFlows } from './http.js';
+import { forgetFlows } from './http-url.js';
 import { createPathMask, type PathMask } from './path-mask.js';
 
 /**

@@ -1,5 +1,5 @@
 import { basicCredentials } from '../../../shared/domain/destinations/basic-credentials.js';
-import { placeOf } from '../../../shared/domain/destinations/http.js';
+import { placeOf } from '../../../shared/domain/destinations/http-url.js';
 import { remembered } from '../../../shared/domain/remembered.js';
 
 /** A destination's url, taken apart for the request line. */

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 
 import { decodeDestination, destinationTypeNames, destinationTypes, printDestination, rowOf, toWireReceipt, type Destination } from '../../../../../shared/domain/destinations/destination.js';
-import { shownUrl } from '../../../../../shared/domain/destinations/http.js';
+import { shownUrl } from '../../../../../shared/domain/destinations/http-url.js';
 import { defaultPathMask } from '../../../../../shared/domain/destinations/path-mask.js';
 
 const kafka = (changes: Partial<Extract<Destination, { type: 'kafka' }>>): Destination => ({ type: 'kafka', broker: undefined, topic: 'orders', key: undefined, headers: undefined, ...changes });
