@@ -3,6 +3,9 @@ import { htmlText, pageHeaders, sourceOf } from './page-policy.js';
 import { SESSION_SCRIPT } from './session-script.js';
 
 /**
+ * Below the menu stand our link and the search by id; where there is no room for the menu, at a phone, at the lower edge. The name of a
+ * job may be as long as a topic, and one long word would make the page twice as wide.
+ *
  * What the board offers and the service refuses is not shown: a button that only leads to an error misleads. Retry and Retry all
  * have the arrows that turn; every other action of a job, of a page and of a queue goes. The names of classes end in a hash that
  * changes with the version of the board; the parts before it are older than the hashes. A test looks for what is left over.
@@ -19,7 +22,12 @@ button[class*="trigger-"]:has(.lucide-ellipsis-vertical),
 #own-bar input, #own-bar button { font: inherit; color: inherit; background: transparent; border: 1px solid var(--sidebar-border, #8888); border-radius: .4rem; padding: .4rem .6rem; }
 #own-bar a { color: inherit; font-weight: 600; text-decoration: underline; text-underline-offset: .2em; } #own-bar button { cursor: pointer; }
 body[data-sidebar-collapsed="true"] #own-bar { display: none; }
-@media (max-width: 768px) { #own-bar { display: none; } }
+[class*="contentWrapper-"] { min-width: 0; } [class*="jobName-"] { overflow-wrap: anywhere; }
+@media (max-width: 768px) {
+  body #own-bar, body[data-sidebar-collapsed="true"] #own-bar { display: flex; flex-flow: row wrap; align-items: end; width: 100%; padding: .5rem .75rem; background: var(--card, Canvas); border-top: 1px solid var(--sidebar-border, #8888); }
+  #own-bar form { flex: 1 1 10rem; } #own-bar a { order: 1; padding: .4rem 0; } #own-bar p { flex: 1 1 100%; flex-flow: row wrap; align-items: center; justify-content: space-between; }
+  #root { padding-bottom: 5rem; }
+}
 `;
 
 /** For a person who may change nothing. */

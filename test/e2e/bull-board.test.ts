@@ -59,6 +59,22 @@ describe('e2e: Bull Board in a browser', function () {
     await page.getByText(`t-${task.id}`, { exact: true }).first().waitFor();
   });
 
+  it('has both at a phone, too, and no name of a job makes it wider', async () => {
+    const task = httpTask(receiver.url(`/${'x'.repeat(180)}`), { initial_delay: 3_600 });
+    await submitNew(service.baseUrl, task);
+    for (const width of [375, 1_200]) {
+      await page.setViewportSize({ width, height: 740 });
+      await page.goto(`${service.baseUrl}/admin/queues/queue/deliver-0?status=delayed`);
+      await page.getByText(`t-${task.id}`, { exact: true }).first().waitFor();
+      expect(await page.evaluate(() => document.documentElement.scrollWidth), `at ${width}`).to.be.at.most(width);
+      await page.getByRole('link', { name: 'Operations page' }).waitFor();
+      await page.getByLabel('Open a task by its id').fill(task.id);
+      await page.getByLabel('Open a task by its id').press('Enter');
+      await page.waitForURL(/\/deliver-0\/t-/);
+      await page.getByText(`t-${task.id}`, { exact: true }).first().waitFor();
+    }
+  });
+
   for (const [id, path] of [[uniqueId('order'), '/orders'], ['a:b/c %🚚', '/invoices']] as const) {
     it(`shows the dead letter ${JSON.stringify(id)} by where it was to go and why it failed, and Retry delivers it`, async () => {
       const task = await deadLetter(id, path);
