@@ -66,6 +66,8 @@ export class RouteMatcher<Parts> {
     const encoded = this.#withSlashesEncoded(method, path);
     if (encoded !== undefined) return `: a / in an id or key must be written as %2F, as in ${encoded}`;
     const known = [...new Set(this.#rows.map(({ parts }) => parts[0] ?? ''))].filter((part) => part !== '' && part !== first);
+    const bare = withoutPrefix([first, ...others]);
+    if (bare.length <= others.length && known.includes(bare[0] ?? '')) return `: did you mean /${bare.join('/')}? A path has nothing in front here, such as /api or a version`;
     const nearest = nearestName(decodeOrKeep(first), known);
     return nearest === undefined ? '' : `: did you mean /${[nearest, ...others].join('/')}?`;
   }
@@ -92,6 +94,12 @@ export class RouteMatcher<Parts> {
     });
     return { routes, allow: allowOf(routes.map(({ route }) => route)) };
   }
+}
+
+/** `api`, `v1`, `tasks` -> `tasks`: other APIs have such parts in front, and a base url that ends in a slash makes an empty one. */
+function withoutPrefix(parts: readonly string[]): readonly string[] {
+  const from = parts.findIndex((part) => !/^(?:api|rest|v\d{1,2})?$/i.test(part));
+  return from < 0 ? [] : parts.slice(from);
 }
 
 /** Fixed parts are tried before parameters, and parameters before `*`. */

@@ -64,6 +64,9 @@ describe('RouteMatcher', () => {
     ['POST', '/tasks/a/pause', 'there is nothing at /tasks/a/pause'],
     ['GET', '/Tasks/a', 'there is nothing at /Tasks/a: did you mean /tasks/a?'],
     ['GET', '/task/a', 'there is nothing at /task/a: did you mean /tasks/a?'],
+    ...['/api/tasks/a', '/v1/tasks/a', '/API/v2/tasks/a', '//tasks/a'].map((path) => ['GET', path, `there is nothing at ${path}: did you mean /tasks/a? A path has nothing in front here, such as /api or a version`] as const),
+    ['GET', '/api', 'there is nothing at /api'],
+    ['GET', '/v1/nothing', 'there is nothing at /v1/nothing'],
     ['GET', '/nothing', 'there is nothing at /nothing'],
     ['GET', '/', 'there is nothing at /'],
   ];
