@@ -1,6 +1,7 @@
 import { Cluster, Redis, type ClusterOptions, type RedisOptions } from 'ioredis';
 import { TlsClient } from '../tls/tls-client.js';
 import type { RedisConfig, RedisTls } from '../config/load.js';
+import { endWhileDisconnecting } from './closing-cluster.js';
 import { followMasters } from './follow-masters.js';
 import { holdAsking } from './held-asking.js';
 import { askLivingNodes } from './living-nodes.js';
@@ -109,6 +110,7 @@ export function connectRedis(config: RedisConfig, profile: keyof typeof profiles
       // The API gives up a silent connection after a second.
       if (profile === 'worker') followMasters(cluster);
       askLivingNodes(cluster);
+      endWhileDisconnecting(cluster);
       return cluster;
     }
   }
