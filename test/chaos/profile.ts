@@ -28,7 +28,7 @@ export interface Profile {
 }
 
 const profiles: Readonly<Record<Profile['name'], Profile>> = {
-  short: { name: 'short', workerKills: 4, apiKills: 2, redisKills: 1, outageSeconds: 6, exactKills: 4, finishedRecords: 20_000, badAnswers: 1_000, shareOfNoise: 0.03, rollingUpdates: 1, tasks: 100, redrivenTasks: 240, bulkSeconds: 4, bulkKills: 5, attackSeconds: 1.25, innocentRequestsPerSecond: 25 },
+  short: { name: 'short', workerKills: 4, apiKills: 2, redisKills: 1, outageSeconds: 6, exactKills: 2, finishedRecords: 20_000, badAnswers: 1_000, shareOfNoise: 0.03, rollingUpdates: 1, tasks: 100, redrivenTasks: 240, bulkSeconds: 4, bulkKills: 5, attackSeconds: 1.25, innocentRequestsPerSecond: 25 },
   long: { name: 'long', workerKills: 20, apiKills: 10, redisKills: 3, outageSeconds: 60, exactKills: 20, finishedRecords: 1_000_000, badAnswers: 10_000, shareOfNoise: 0, rollingUpdates: 3, tasks: 1_000, redrivenTasks: 5_000, bulkSeconds: 60, bulkKills: 40, attackSeconds: 5, innocentRequestsPerSecond: 50 },
 };
 
