@@ -15,9 +15,16 @@ interface Node {
 }
 
 /** Read when it is needed first: most files that import this never ask. */
-let schemas: { readonly contract: Node; readonly ajv: Ajv } | undefined;
+let schemas: Contract | undefined;
 
-function load(): { readonly contract: Node; readonly ajv: Ajv } {
+interface Contract {
+  readonly contract: Node;
+  readonly ajv: Ajv;
+  /** Each path of the contract, and what meets it. */
+  readonly templates: readonly (readonly [template: string, pattern: RegExp])[];
+}
+
+function load(): Contract {
   if (schemas !== undefined) return schemas;
   const contract = parse(readFileSync(path.resolve(import.meta.dirname, '../../docs/openapi.yaml'), 'utf8')) as Node;
   // Not strict: OpenAPI has keywords of its own, such as `discriminator` and `example`.
@@ -29,7 +36,8 @@ function load(): { readonly contract: Node; readonly ajv: Ajv } {
   ajv.addFormat('destination-id', true);
   ajv.addSchema(contract, 'open');
   ajv.addSchema(closed(contract), 'closed');
-  schemas = { contract, ajv };
+  const templates = Object.keys(contract['paths'] ?? {}).map((template) => [template, new RegExp(`^${template.replace(/\{\w+\}/g, '[^/]+')}$`)] as const);
+  schemas = { contract, ajv, templates };
   return schemas;
 }
 
@@ -78,8 +86,7 @@ function place(...steps: readonly string[]): Place | undefined {
 
 /** The path of the contract that a path of a request meets: `/tasks/a` is `/tasks/{id}`. */
 function templateOf(pathname: string): string | undefined {
-  const fits = (template: string): boolean => new RegExp(`^${template.replace(/\{\w+\}/g, '[^/]+')}$`).test(pathname);
-  const templates = Object.keys(load().contract['paths'] ?? {}).filter(fits);
+  const templates = load().templates.filter(([, pattern]) => pattern.test(pathname)).map(([template]) => template);
   // `/tasks/batch` meets itself, not `/tasks/{id}`.
   return templates.find((template) => !template.includes('{')) ?? templates[0];
 }
