@@ -43,10 +43,10 @@ export class FlowHealth {
       this.#host(flow).noteAnswer(at, rules);
       return NOT_TOO_MUCH;
     }
-    const { weight } = verdict;
+    const { weight, refusal } = verdict;
     if (verdict.of === 'host') return { endpoint: false, host: this.#host(flow).noteHostFailure(weight, taskId, at, rules, workers()) };
-    const endpoint = this.#endpoint(flow).note(weight, taskId, at, rules, workers());
-    if (!verdict.isHostWell) return { endpoint, host: this.#host(flow).noteEndpointFailure(flow.keyId, weight, taskId, at, rules, workers()) };
+    const endpoint = this.#endpoint(flow).note(weight, taskId, at, rules, workers(), refusal);
+    if (!verdict.isHostWell) return { endpoint, host: this.#host(flow).noteEndpointFailure(flow.keyId, weight, taskId, at, rules, workers(), refusal) };
     this.#host(flow).noteAnswer(at, rules);
     return { endpoint, host: false };
   }

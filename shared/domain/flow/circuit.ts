@@ -1,6 +1,7 @@
 import { flowOfId } from '../destinations/flow.js';
 import { countsForCircuit, deliveryError, saysNothing, type DeliveryErrorCode } from '../errors.js';
 import type { DeliveryResult } from '../ports.js';
+import { refusalOf, RefusedRow, type Refusal } from './refused-row.js';
 
 /**
  * Circuit breaker of an endpoint at its host, or of a host. While the circuit is open the tasks are put back, uncounted,
@@ -130,6 +131,8 @@ export type SendVerdict =
       readonly weight: number;
       /** Another part of the host has answered meanwhile. */
       readonly isHostWell: boolean;
+      /** The receiver may only have got too much. */
+      readonly refusal: Refusal | undefined;
     };
 
 const ANSWERED: SendVerdict = { kind: 'answered' };
@@ -147,7 +150,7 @@ export function verdictOn(result: DeliveryResult | undefined): SendVerdict {
   // While the other brokers of a cluster answer, a failure stops one partition, and other keys of the topic go on. A topic fails
   // as a whole when it does not exist, and when none of its partitions can be sent to.
   if (weight === 0 || (isHostWell && code !== 'topic_unknown' && result.isOfWholeEndpoint !== true)) return ANSWERED;
-  return { kind: 'failed', of: failureOf === 'host' && !isHostWell ? 'host' : 'endpoint', weight, isHostWell };
+  return { kind: 'failed', of: failureOf === 'host' && !isHostWell ? 'host' : 'endpoint', weight, isHostWell, refusal: refusalOf(code, httpStatus) };
 }
 
 /** A shorter row is chance, however many workers there are. */
@@ -182,6 +185,8 @@ export class Health {
   #halfSince = 0;
   #now = nothing();
   #before = nothing();
+  /** undefined for nearly all: nothing was refused since this process knows it. */
+  #refusedRow: RefusedRow | undefined;
 
   get failuresInARow(): number {
     return this.#failures;
@@ -194,9 +199,19 @@ export class Health {
 
   /** The weight of a row that opens the circuit. Where nothing is answered at all, each worker needs only its share. */
   rowNeeded(at: number, rules: CircuitRules, workers: number): number {
-    this.#turn(at, rules.shareWithinMs / 2);
-    const isWellSometimes = this.#now.ok + this.#before.ok > 0;
-    return isWellSometimes ? rules.failuresInARow : rowOfOne(rules, workers);
+    return this.#isWellSometimes(at, rules) ? rules.failuresInARow : rowOfOne(rules, workers);
+  }
+
+  /** Is one that was well lately likely to be refusing only what is too much? See RefusedRow. To be told of each failure. */
+  mayOnlyLimit(refusal: Refusal | undefined, at: number, rules: CircuitRules): boolean {
+    if (refusal === undefined) return false;
+    this.#refusedRow ??= new RefusedRow();
+    return this.#refusedRow.refused(refusal, at) && this.#isWellSometimes(at, rules);
+  }
+
+  /** Failures open the circuit. */
+  opened(at: number): void {
+    this.#refusedRow?.opened(at);
   }
 
   /**
@@ -204,13 +219,14 @@ export class Health {
    * @param workers number of workers in the fleet: each sees its part of the failures
    * @returns true when the failures so far have to open the circuit
    */
-  note(weight: number, taskId: string, at: number, rules: CircuitRules, workers = 1): boolean {
+  note(weight: number, taskId: string, at: number, rules: CircuitRules, workers = 1, refusal?: Refusal): boolean {
     this.#turn(at, rules.shareWithinMs / 2);
     if (weight === 0) {
       this.#row = 0;
       this.#failures = 0;
       this.#now.ok += 1;
       this.#now.sends += 1;
+      this.#refusedRow?.answered(at);
       return false;
     }
     if (at - this.#lastFailedAt > rules.rowGapMs) {
@@ -226,7 +242,10 @@ export class Health {
     }
     this.#lastFailedAt = at;
     this.#lastFailedTask = taskId;
-    return this.#row >= this.rowNeeded(at, rules, workers) || this.#isMostlyFailing(rules);
+    if (this.mayOnlyLimit(refusal, at, rules)) return false;
+    const isTooMuch = this.#row >= this.rowNeeded(at, rules, workers) || this.#isMostlyFailing(rules);
+    if (isTooMuch) this.opened(at);
+    return isTooMuch;
   }
 
   forget(): void {
@@ -234,6 +253,11 @@ export class Health {
     this.#failures = 0;
     this.#now = nothing();
     this.#before = nothing();
+  }
+
+  #isWellSometimes(at: number, { shareWithinMs }: CircuitRules): boolean {
+    this.#turn(at, shareWithinMs / 2);
+    return this.#now.ok + this.#before.ok > 0;
   }
 
   #isMostlyFailing({ shareOf, failureShare }: CircuitRules): boolean {

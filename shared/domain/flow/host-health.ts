@@ -1,4 +1,5 @@
 import { Health, type CircuitRules } from './circuit.js';
+import type { Refusal } from './refused-row.js';
 
 /** Fewer failing endpoints say nothing of their host: each has a circuit of its own. */
 const FEWEST_ENDPOINTS = 3;
@@ -35,7 +36,7 @@ export class HostHealth {
   }
 
   /** @returns true when the failures so far have to open the circuit */
-  noteEndpointFailure(endpoint: string, weight: number, taskId: string, at: number, rules: CircuitRules, workers: number): boolean {
+  noteEndpointFailure(endpoint: string, weight: number, taskId: string, at: number, rules: CircuitRules, workers: number, refusal?: Refusal): boolean {
     if (at - this.#lastFailedAt > rules.rowGapMs) this.#endRow();
     // Failures of one task alone do not count further: its own policy spreads its retries already.
     if (this.#row === 0 || taskId !== this.#lastFailedTask) this.#row += weight;
@@ -48,7 +49,11 @@ export class HostHealth {
       if (this.#endpoints.size <= FEWEST_ENDPOINTS && at - failedAt <= rules.rowGapMs) break;
       this.#endpoints.delete(oldest);
     }
-    return this.#endpoints.size >= FEWEST_ENDPOINTS && this.#row >= this.#own.rowNeeded(at, rules, workers);
+    // A gateway that takes so many a second refuses all paths alike.
+    if (this.#own.mayOnlyLimit(refusal, at, rules)) return false;
+    const isTooMuch = this.#endpoints.size >= FEWEST_ENDPOINTS && this.#row >= this.#own.rowNeeded(at, rules, workers);
+    if (isTooMuch) this.#own.opened(at);
+    return isTooMuch;
   }
 
   /** Its endpoints keep what is known of them. */

@@ -31,10 +31,11 @@ describe('verdictOn', () => {
   const failed = (code: DeliveryErrorCode, changes: { readonly httpStatus?: number; readonly isHostWell?: true; readonly isOfWholeEndpoint?: true } = {}): ReturnType<typeof verdictOn> => verdictOn({ kind: 'failed', code, detail: '', ...changes });
 
   it('blames the host for what no endpoint of it can mend, and the endpoint for what it says itself', () => {
-    expect(failed('connection_refused')).to.deep.equal({ kind: 'failed', of: 'host', weight: 1, isHostWell: false });
-    expect(failed('http_busy', { httpStatus: 503 })).to.deep.equal({ kind: 'failed', of: 'endpoint', weight: 1, isHostWell: false });
-    expect(failed('http_server_error', { httpStatus: 500 })).to.deep.equal({ kind: 'failed', of: 'endpoint', weight: 0.25, isHostWell: false });
-    expect(failed('topic_unknown', { isHostWell: true })).to.deep.equal({ kind: 'failed', of: 'endpoint', weight: 1, isHostWell: true });
+    expect(failed('connection_refused')).to.deep.equal({ kind: 'failed', of: 'host', weight: 1, isHostWell: false, refusal: undefined });
+    expect(failed('http_busy', { httpStatus: 503 })).to.deep.equal({ kind: 'failed', of: 'endpoint', weight: 1, isHostWell: false, refusal: 'maybe_limit' });
+    expect(failed('http_busy', { httpStatus: 429 })).to.include({ refusal: 'limit' });
+    expect(failed('http_server_error', { httpStatus: 500 })).to.deep.equal({ kind: 'failed', of: 'endpoint', weight: 0.25, isHostWell: false, refusal: undefined });
+    expect(failed('topic_unknown', { isHostWell: true })).to.deep.equal({ kind: 'failed', of: 'endpoint', weight: 1, isHostWell: true, refusal: undefined });
   });
 
   it('blames neither topic nor cluster for one partition that is stopped while others of the cluster answer', () => {
@@ -43,7 +44,7 @@ describe('verdictOn', () => {
 
   it('blames the topic alone when none of its partitions can be sent to, and others of the cluster answer', () => {
     for (const code of ['broker_unreachable', 'broker_unavailable', 'broker_timed_out'] as const) {
-      expect(failed(code, { isHostWell: true, isOfWholeEndpoint: true }), code).to.deep.equal({ kind: 'failed', of: 'endpoint', weight: 1, isHostWell: true });
+      expect(failed(code, { isHostWell: true, isOfWholeEndpoint: true }), code).to.deep.equal({ kind: 'failed', of: 'endpoint', weight: 1, isHostWell: true, refusal: undefined });
     }
     expect(failed('message_too_large', { isHostWell: true, isOfWholeEndpoint: true }).kind).to.equal('answered');
   });
