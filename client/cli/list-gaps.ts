@@ -12,7 +12,7 @@ export class ListGaps {
   tell(say: (text: string) => void): boolean {
     const { notRead, isComplete } = this.#last;
     if (notRead > 0) say(`${notRead} tasks could not be read, and may be missing here`);
-    if (!isComplete) say('this is not complete: some tasks may be missing, because they moved while it was read, or too many are being sent');
+    if (!isComplete) say('this is not complete: some tasks may be missing, because they moved while it was read, too many are being sent, or a part of Redis does not answer');
     return notRead > 0 || !isComplete;
   }
 }

@@ -590,14 +590,17 @@ describe('kafka-retry', () => {
         const [verb] = /(?<=^\/)[a-z]+/.exec(asked) ?? [];
         const part = { is_complete: false, shards_away: ['deliver-1'] };
         if (verb === 'audit') return { status: 200, body: { ...part, entries: [], next_cursor: null } };
+        if (verb === 'destinations') return { status: 200, body: { ...part, destinations: [], next_cursor: null } };
+        if (verb === 'stats') return { status: 200, body: { ...part, counts: { waiting: 2 } } };
         if (verb === 'failures') return { status: 200, body: { ...part, since: '2026-11-28T12:00:00.000Z', groups: [], known_at: null } };
         if (verb === 'history') return { status: 200, body: { ...part, step_ms: 60_000, points: [], known_at: '2026-11-28T12:41:02.000Z' } };
         return 'pass';
       });
       try {
-        for (const verb of ['audit', 'failures', 'history']) {
+        for (const verb of ['audit', 'failures', 'history', 'destinations', 'stats']) {
           const cut = await CommandLine.run([verb, '--output', 'json'], { ...environment, KAFKA_RETRY_URL: proxy.url });
-          expect([verb, cut.code, cut.out]).to.deep.equal([verb, EXIT.refused, '[]\n']);
+          expect([verb, cut.code]).to.deep.equal([verb, EXIT.refused]);
+          expect(JSON.parse(cut.out), verb).to.deep.equal(verb === 'stats' ? { is_complete: false, shards_away: ['deliver-1'], counts: { waiting: 2 } } : []);
           expect(cut.err, verb).to.include('not complete');
           expect((await run([verb, '--output', 'json'])).code, `${verb}, complete`).to.equal(EXIT.done);
         }

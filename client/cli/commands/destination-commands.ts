@@ -12,16 +12,19 @@ export const destinationCommands: readonly Command[] = [
     help: 'what is sent where, the busiest first; or one destination',
     options: { group: { type: 'string', value: '<key>', help: 'what is in this host or cluster' }, limit: { type: 'string', value: '<n>', help: 'at most so many' } },
     words: [0, 1],
-    run: async ({ client, output, words: [key], values, signal }) => {
+    run: async ({ client, output, say, words: [key], values, signal }) => {
       if (key !== undefined) {
         if (values['group'] !== undefined || values['limit'] !== undefined) throw new UsageError('--group and --limit are for the list: leave them out, or the key');
         await output.object(await client.destination(key, { signal }));
         return EXIT.done;
       }
-      const found = client.destinations({ group: textOf(values, 'group'), limit: numberOf(values, 'limit', { least: 1, isWhole: true }), signal });
+      const areComplete: boolean[] = [];
+      const found = client.destinations({ onPage: ({ isComplete }) => void areComplete.push(isComplete), group: textOf(values, 'group'), limit: numberOf(values, 'limit', { least: 1, isWhole: true }), signal });
       if (output.form === 'table') await output.list(inShort(found), ['key', 'circuit', 'paused', 'deferred', 'failed', 'delivered', 'in_flight', 'limits', 'kind', 'reason']);
       else await output.list(found, ['key']);
-      return EXIT.done;
+      const isComplete = !areComplete.includes(false);
+      if (!isComplete) say('this is not complete: a part of Redis does not answer, and tasks that wait there are not counted');
+      return isComplete ? EXIT.done : EXIT.refused;
     },
   },
   {

@@ -20,11 +20,12 @@ export const serviceCommands: readonly Command[] = [
     usage: '',
     help: 'how many tasks are doing what',
     options: {},
-    run: async ({ client, output, signal }) => {
+    run: async ({ client, output, say, signal }) => {
       const stats = await client.stats({ signal });
-      const { counts, ...others } = stats;
-      await output.object(output.form === 'table' ? { ...counts, ...others } : stats);
-      return EXIT.done;
+      const { counts, is_complete: isComplete, shards_away: away, ...others } = stats;
+      if (!isComplete) say(`this is not complete: a part of Redis does not answer (${away.join(', ')}), and its tasks are missing`);
+      await output.object(output.form === 'table' ? { ...counts, ...others, is_complete: isComplete, shards_away: away } : stats);
+      return isComplete ? EXIT.done : EXIT.refused;
     },
   },
   {
