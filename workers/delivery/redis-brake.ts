@@ -32,7 +32,7 @@ export interface RedisBrakeOptions {
 
 /**
  * Keeps a worker from asking a refusing Redis thousands of times a second (3,500 log lines a second were measured). It
- * pauses the worker for 0.25 s to 10 s at a time, lets it try again, and logs when a cause comes up and when it is over. A
+ * pauses the worker for 0.25 s to 4 s at a time, lets it try again, and logs when a cause comes up and when it is over. A
  * bug alone does not brake: it is about one task, and the others go on.
  */
 export class RedisBrake {
