@@ -1,4 +1,4 @@
-import type { RedisConfig } from '../shared/config/load.js';
+import type { RedisConfig } from '../shared/config/config.js';
 import type { Logger } from '../shared/logging/logger.js';
 import { MismatchError } from '../shared/queue/engine/mismatch-error.js';
 import { rightsProbe } from '../shared/queue/names.js';

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { AddressGuard } from '../shared/addresses/address-guard.js';
 import { ForbiddenLog } from '../shared/addresses/forbidden-log.js';
-import type { Config } from '../shared/config/load.js';
+import type { Config } from '../shared/config/config.js';
 import { RequestError } from '../shared/domain/errors.js';
 import { defaultBrokersOf } from '../shared/domain/flow/flow-key.js';
 import type { Clock } from '../shared/domain/ports.js';

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import { AddressGuard } from '../shared/addresses/address-guard.js';
 import { ForbiddenLog } from '../shared/addresses/forbidden-log.js';
-import type { Config } from '../shared/config/load.js';
+import type { Config } from '../shared/config/config.js';
 import { defaultBulkheadRules } from '../shared/domain/flow/bulkhead-rules.js';
 import { defaultBrokersOf, spelledNow } from '../shared/domain/flow/flow-key.js';
 import { slotShare } from '../shared/domain/flow/slot-share.js';

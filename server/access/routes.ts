@@ -1,5 +1,5 @@
 import { hash, randomBytes } from 'node:crypto';
-import type { CallerLimits } from '../../shared/config/load.js';
+import type { CallerLimits } from '../../shared/config/config.js';
 import { printApiKey } from '../../shared/domain/access/api-key.js';
 import { RequestError } from '../../shared/domain/errors.js';
 import type { Clock } from '../../shared/domain/ports.js';

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
-import type { CallerLimits } from '../../shared/config/load.js';
+import type { CallerLimits } from '../../shared/config/config.js';
 import { mayUseClient, type Caller } from '../../shared/domain/access/caller.js';
 import { narrowedFilter } from '../../shared/domain/access/narrowed-filter.js';
 import { printActor } from '../../shared/domain/actor.js';

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { EXIT_CONFIG, loadConfigOrExit, type RedisConfig } from '../../shared/config/load.js';
+import { EXIT_CONFIG, loadConfigOrExit } from '../../shared/config/load.js';
+import type { RedisConfig } from '../../shared/config/config.js';
 import { createSecretBox } from '../../shared/domain/secrets/secret-box.js';
 import { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import { rightsProbe } from '../../shared/queue/names.js';

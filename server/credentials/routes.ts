@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { CallerLimits } from '../../shared/config/load.js';
+import type { CallerLimits } from '../../shared/config/config.js';
 import type { AddressGuard } from '../../shared/addresses/address-guard.js';
 import { complaintAboutTogether, credentialMemberNames, type CredentialMember, type CredentialValues, type SigningSecrets } from '../../shared/domain/credentials/credential-values.js';
 import { httpType } from '../../shared/domain/destinations/http.js';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
-import type { CallerLimits } from '../../shared/config/load.js';
+import type { CallerLimits } from '../../shared/config/config.js';
 import { toWireReceipt } from '../../shared/domain/destinations/destination.js';
 import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
 import { RequestError } from '../../shared/domain/errors.js';

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { Redis, type RedisOptions } from 'ioredis';
-import type { RedisConfig } from '../config/load.js';
+import type { RedisConfig } from '../config/config.js';
 import type { HostPort } from '../config/schema.js';
 import { handshakeError } from '../tls/handshake-error.js';
 import { speaksTls } from '../tls/speaks-tls.js';

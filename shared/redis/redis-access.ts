@@ -1,4 +1,4 @@
-import type { RedisConfig } from '../config/load.js';
+import type { RedisConfig } from '../config/config.js';
 import { AlignedInterval } from '../lifecycle/aligned-timer.js';
 import { withinLimit } from '../lifecycle/time-limit.js';
 import type { Logger } from '../logging/logger.js';

@@ -1,6 +1,6 @@
 import { Cluster, Redis, type ClusterOptions, type RedisOptions } from 'ioredis';
 import { TlsClient } from '../tls/tls-client.js';
-import type { RedisConfig, RedisTls } from '../config/load.js';
+import type { RedisConfig, RedisTls } from '../config/config.js';
 import { endWhileDisconnecting } from './closing-cluster.js';
 import { followMasters } from './follow-masters.js';
 import { holdAsking } from './held-asking.js';

@@ -1,7 +1,8 @@
 import { createServer } from '../../server/create-server.js';
 import type { BodyBudget } from '../../server/http/body-budget.js';
 import type { PipelineStages } from '../../server/http/request-pipeline.js';
-import { loadConfig, type RedisConfig } from '../../shared/config/load.js';
+import { loadConfig } from '../../shared/config/load.js';
+import type { RedisConfig } from '../../shared/config/config.js';
 import { serviceVersion } from '../../shared/config/service-version.js';
 import type { DestinationPolicy } from '../../shared/domain/addresses/destination-policy.js';
 import type { RefusalReason } from '../../shared/domain/refusals/refusal-reason.js';

@@ -3,7 +3,7 @@ import { createConnection } from 'node:net';
 import { expect } from 'chai';
 import { Redis } from 'ioredis';
 
-import type { RedisConfig } from '../../shared/config/load.js';
+import type { RedisConfig } from '../../shared/config/config.js';
 import { ADMIN_KEY } from '../support/access-keys.js';
 import { parkTasks, readBulkAction, startBulkAction, waitUntilSettled } from '../support/bulk-actions.js';
 import { eventually } from '../support/eventually.js';

@@ -1,6 +1,7 @@
 import { Redis } from 'ioredis';
 
-import { loadConfig, type RedisConfig } from '../../shared/config/load.js';
+import { loadConfig } from '../../shared/config/load.js';
+import type { RedisConfig } from '../../shared/config/config.js';
 import { aclRule } from '../../shared/redis/redis-rights.js';
 import { TestAuthority } from '../support/certificates.js';
 import { RedisCluster } from '../support/redis-cluster.js';

@@ -1,5 +1,5 @@
 import type { AddressGuard } from '../../shared/addresses/address-guard.js';
-import type { Config } from '../../shared/config/load.js';
+import type { Config } from '../../shared/config/config.js';
 import type { Destination, DestinationType } from '../../shared/domain/destinations/destination.js';
 import type { Clock, DeliveryAdapter } from '../../shared/domain/ports.js';
 import { patchKafkajs } from '../../shared/kafka/kafkajs-patches.js';

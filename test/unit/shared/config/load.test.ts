@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { expect } from 'chai';
 
-import { ConfigError, loadConfig, type Config } from '../../../../shared/config/load.js';
+import { ConfigError, loadConfig } from '../../../../shared/config/load.js';
+import type { Config } from '../../../../shared/config/config.js';
 import { knownChatWebhooks } from '../../../../shared/domain/destinations/path-mask.js';
 
 function faultsOf(env: Record<string, string>): readonly string[] {
