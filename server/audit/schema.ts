@@ -1,4 +1,4 @@
-import { durationMs } from '../../shared/config/schema.js';
+import { durationMs } from '../../shared/config/variable-kinds.js';
 import { RequestError } from '../../shared/domain/errors.js';
 import { parseInstant } from '../../shared/domain/parse-instant.js';
 import type { AuditEntry } from '../../shared/queue/audit/audit-entry.js';

@@ -9,7 +9,8 @@ import type { ColourChoice } from './colour-choice.js';
 import type { TlsFiles } from '../tls/tls-files.js';
 import type { ProxyAddress } from './proxy-address.js';
 import type { TracingConfig } from './tracing-settings.js';
-import type { Environment, HostPort } from './schema.js';
+import type { Environment } from './schema.js';
+import type { HostPort } from './variable-kinds.js';
 
 /** Our side of TLS with Redis. */
 export interface RedisTls {

@@ -7,7 +7,8 @@ import { checkedTlsFiles } from './tls-settings.js';
 import { unknownVariables } from './unknown-variables.js';
 import { valueMeant } from './value-meant.js';
 import { tracingConfig, tracingWarnings } from './tracing-settings.js';
-import { fileVariableOf, knownNames, variables, type Environment, type Variable, type VariableName } from './schema.js';
+import { fileVariableOf, knownNames, variables, type Environment, type VariableName } from './schema.js';
+import type { Variable } from './variable-kinds.js';
 import type { Config, KafkaConfig, RedisConfig } from './config.js';
 
 /** For giving back what could not finish, and for closing, ms. */

@@ -1,4 +1,4 @@
-import type { Variable } from './schema.js';
+import type { Variable } from './variable-kinds.js';
 
 /** Words of other systems and what a variable of ours may have in their place. */
 const otherWords: ReadonlyMap<string, readonly string[]> = new Map<string, readonly string[]>([

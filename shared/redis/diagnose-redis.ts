@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { Redis, type RedisOptions } from 'ioredis';
 import type { RedisConfig } from '../config/config.js';
-import type { HostPort } from '../config/schema.js';
+import type { HostPort } from '../config/variable-kinds.js';
 import { handshakeError } from '../tls/handshake-error.js';
 import { speaksTls } from '../tls/speaks-tls.js';
 import { TlsClient } from '../tls/tls-client.js';

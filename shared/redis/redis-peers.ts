@@ -1,7 +1,7 @@
 import { lookup } from 'node:dns/promises';
 import { networkInterfaces } from 'node:os';
 import type { Redis } from 'ioredis';
-import type { HostPort } from '../config/schema.js';
+import type { HostPort } from '../config/variable-kinds.js';
 import { rangeOf } from '../domain/addresses/address-range.js';
 import type { IsOwnRedis } from '../domain/addresses/destination-policy.js';
 import { KnownNodes } from '../domain/addresses/known-nodes.js';

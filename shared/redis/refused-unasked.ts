@@ -1,5 +1,5 @@
 import { connect } from 'node:net';
-import type { HostPort } from '../config/schema.js';
+import type { HostPort } from '../config/variable-kinds.js';
 
 /** How long to wait for what a server says by itself, ms: it does so at once. */
 const LIMIT_MS = 500;

@@ -1,4 +1,4 @@
-import type { HostPort } from '../config/schema.js';
+import type { HostPort } from '../config/variable-kinds.js';
 import { askMasters } from './redis-masters.js';
 import type { RedisClient } from './redis-connection.js';
 

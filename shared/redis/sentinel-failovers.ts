@@ -1,6 +1,6 @@
 import type { ConnectionOptions } from 'node:tls';
 import { Redis, SentinelConnector, type SentinelConnectionOptions } from 'ioredis';
-import type { HostPort } from '../config/schema.js';
+import type { HostPort } from '../config/variable-kinds.js';
 import { tlsOptions, type RedisTlsClient } from './redis-tls.js';
 
 /**

@@ -5,7 +5,8 @@ import { expect } from 'chai';
 import { parse } from 'yaml';
 
 import { loadConfig } from '../../shared/config/load.js';
-import { variables, type Variable } from '../../shared/config/schema.js';
+import { variables } from '../../shared/config/schema.js';
+import type { Variable } from '../../shared/config/variable-kinds.js';
 import { metricRows } from '../../shared/telemetry/metric-rows.js';
 import { renderedFiles } from '../../scripts/chart/rendered-files.mjs';
 import { chartDir, examples, helm, kubeconform, Rendered, renderText, type Container, type Labels, type Manifests } from '../support/helm.js';

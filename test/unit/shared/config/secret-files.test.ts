@@ -5,7 +5,8 @@ import path from 'node:path';
 import { expect } from 'chai';
 
 import { ConfigError, loadConfig } from '../../../../shared/config/load.js';
-import { fileVariableOf, variables, type Variable } from '../../../../shared/config/schema.js';
+import { fileVariableOf, variables } from '../../../../shared/config/schema.js';
+import type { Variable } from '../../../../shared/config/variable-kinds.js';
 import { TestAuthority, type IssuedCertificate } from '../../../support/certificates.js';
 
 function faultsOf(env: Record<string, string>): readonly string[] {
