@@ -4,7 +4,7 @@ import type { Clock } from '../../shared/domain/ports.js';
 import type { SettingsInForce } from '../../shared/domain/flow/worker-facts.js';
 import { fixTimes, type Filter } from '../../shared/domain/search/filter.js';
 import { compileFilter, type SearchPlan } from '../../shared/queue/search/compile-filter.js';
-import type { ListPlace } from '../../shared/queue/scan/list-tasks.js';
+import type { ListPlace } from '../../shared/queue/scan/page-in-progress.js';
 import { countedFields } from '../../shared/queue/scan/scan-step.js';
 import type { TaskSearch } from '../../shared/queue/scan/task-search.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
