@@ -1,7 +1,7 @@
 import type { RedisConfig } from '../shared/config/config.js';
 import type { Logger } from '../shared/logging/logger.js';
 import { MismatchError } from '../shared/queue/engine/mismatch-error.js';
-import { rightsProbe } from '../shared/queue/names.js';
+import { rightsProbe } from '../shared/queue/rights-probe.js';
 import { TaskQueue } from '../shared/queue/tasks/task-queue.js';
 import type { TaskQueueOptions } from '../shared/queue/tasks/task-queue-options.js';
 import { RedisAccess, RedisRefusedError } from '../shared/redis/redis-access.js';

@@ -3,7 +3,7 @@ import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
 import { RequestError } from '../../shared/domain/errors.js';
 import type { Clock } from '../../shared/domain/ports.js';
 import type { AuditEntry } from '../../shared/queue/audit/audit-entry.js';
-import { FLEET } from '../../shared/queue/names.js';
+import { FLEET } from '../../shared/queue/fleet-keys.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import { parseKey } from '../flow/destination-key.js';
 import type { FleetSettings } from '../flow/fleet-settings.js';

@@ -3,7 +3,7 @@ import { EXIT_CONFIG, loadConfigOrExit } from '../../shared/config/load.js';
 import type { RedisConfig } from '../../shared/config/config.js';
 import { createSecretBox } from '../../shared/domain/secrets/secret-box.js';
 import { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
-import { rightsProbe } from '../../shared/queue/names.js';
+import { rightsProbe } from '../../shared/queue/rights-probe.js';
 import { RedisAccess, RedisRefusedError } from '../../shared/redis/redis-access.js';
 import { connectRedis, isCluster, type RedisClient } from '../../shared/redis/redis-connection.js';
 import { PREVIOUS_SHARDS } from '../create-previous-store.js';

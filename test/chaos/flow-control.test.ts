@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import { flowKeys } from '../../shared/queue/names.js';
+import { flowKeys } from '../../shared/queue/fleet-keys.js';
 import { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import { eventually } from '../support/eventually.js';
 import { testRedisAddress } from '../support/redis.js';

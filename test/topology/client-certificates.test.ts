@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { expect } from 'chai';
 
 import { loadConfig } from '../../shared/config/load.js';
-import { rightsProbe } from '../../shared/queue/names.js';
+import { rightsProbe } from '../../shared/queue/rights-probe.js';
 import { RedisAccess } from '../../shared/redis/redis-access.js';
 import { connectRedis, type RedisClient } from '../../shared/redis/redis-connection.js';
 import { freePort } from '../../scripts/servers/free-port.mjs';

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { Redis } from 'ioredis';
 
 import { loadConfig } from '../../shared/config/load.js';
-import { rightsProbe } from '../../shared/queue/names.js';
+import { rightsProbe } from '../../shared/queue/rights-probe.js';
 import { RedisAccess } from '../../shared/redis/redis-access.js';
 import { connectRedis } from '../../shared/redis/redis-connection.js';
 import { aclRule } from '../../shared/redis/redis-rights.js';

@@ -5,7 +5,7 @@ import { expect } from 'chai';
 import { Redis } from 'ioredis';
 
 import { loadConfig } from '../../shared/config/load.js';
-import { rightsProbe } from '../../shared/queue/names.js';
+import { rightsProbe } from '../../shared/queue/rights-probe.js';
 import { createLogger } from '../../shared/logging/logger.js';
 import { RedisAccess } from '../../shared/redis/redis-access.js';
 import { connectRedis, type RedisClient } from '../../shared/redis/redis-connection.js';

@@ -1,5 +1,5 @@
 import type { QueueClient } from '../engine/queue-client.js';
-import type { AccessKeys } from '../names.js';
+import type { AccessKeys } from '../fleet-keys.js';
 import { KEY_CHANGE } from './key-scripts.js';
 import { decodeKey, encodeKey, type StoredKey } from './stored-key.js';
 

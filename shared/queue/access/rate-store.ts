@@ -1,6 +1,6 @@
 import { capacityOf, fillOf, type RateLimit } from '../../domain/access/rate-limit.js';
 import type { QueueClient } from '../engine/queue-client.js';
-import type { AccessKeys } from '../names.js';
+import type { AccessKeys } from '../fleet-keys.js';
 
 /** What is left in the bucket of a key, and how many processes share it. */
 export interface RateLevel {

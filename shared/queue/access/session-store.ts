@@ -1,7 +1,7 @@
 import { hash, randomUUID } from 'node:crypto';
 import type { SessionToken } from '../../domain/access/session-token.js';
 import type { QueueClient } from '../engine/queue-client.js';
-import type { AccessKeys } from '../names.js';
+import type { AccessKeys } from '../fleet-keys.js';
 import { SESSION_STATE } from './session-scripts.js';
 
 /** So many sign-ins of a key, and as many sign-outs, stand in the audit in a minute. */

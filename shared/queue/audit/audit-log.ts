@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { QueueClient } from '../engine/queue-client.js';
-import type { AuditKeys } from '../names.js';
+import type { AuditKeys } from '../fleet-keys.js';
 import { actorName, decodeEntry, encodeBeginning, encodeEnd, type AuditBeginning, type AuditEnd, type AuditEntry, type AuditRecord } from './audit-entry.js';
 import { hashChangedFields, type FieldHashes, type FieldValues } from './field-hashes.js';
 

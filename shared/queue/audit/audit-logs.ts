@@ -1,5 +1,5 @@
 import type { Shard } from '../engine/shard.js';
-import { auditKeys, auditKeysOfShard, FLEET } from '../names.js';
+import { auditKeys, auditKeysOfShard, FLEET } from '../fleet-keys.js';
 import type { AuditEntry } from './audit-entry.js';
 import { AuditLog } from './audit-log.js';
 import { readAudit, type AuditPage, type AuditRange, type NamedAuditLog, type ReadingAudit } from './read-audit.js';

@@ -3,7 +3,7 @@ import type { AuditRecord } from '../audit/audit-entry.js';
 import { addedValues, auditKeyList, completedLater, type OpenAuditEntry } from '../audit/audit-log.js';
 import type { FieldHashes } from '../audit/field-hashes.js';
 import type { QueueClient } from '../engine/queue-client.js';
-import type { AuditKeys, BulkKeys } from '../names.js';
+import type { AuditKeys, BulkKeys } from '../fleet-keys.js';
 import { BULK_CREATED } from './bulk-action-scripts.js';
 
 /** An action is kept for so long after its numbers have come to rest, and at most so many are kept, ms. */

@@ -1,6 +1,6 @@
 import { definedScripts } from '../engine/defined-scripts.js';
 import type { Shard } from '../engine/shard.js';
-import type { AuditKeys, BulkKeys } from '../names.js';
+import type { AuditKeys, BulkKeys } from '../fleet-keys.js';
 import { AskedShards } from './asked-shards.js';
 import type { TaskQueue } from '../tasks/task-queue.js';
 import { bulkActionScripts } from './bulk-action-scripts.js';

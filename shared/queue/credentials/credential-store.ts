@@ -1,5 +1,5 @@
 import type { QueueClient } from '../engine/queue-client.js';
-import type { CredentialKeys } from '../names.js';
+import type { CredentialKeys } from '../fleet-keys.js';
 import { CREDENTIALS_CHANGE } from './credential-scripts.js';
 import type { StoredCredentials } from './stored-credentials.js';
 

@@ -1,5 +1,5 @@
 import type { QueueClient } from '../engine/queue-client.js';
-import type { CredentialKeys } from '../names.js';
+import type { CredentialKeys } from '../fleet-keys.js';
 
 /** A process that asks for a token and dies is replaced after this time, ms. It renews its right three times in it. */
 export const ASKING_LEASE_MS = 1_500;

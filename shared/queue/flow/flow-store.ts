@@ -4,7 +4,7 @@ import type { Circuit } from '../../domain/flow/circuit.js';
 import { joinedPolicy, policyAt, type FlowLimits, type FlowPolicy } from '../../domain/flow/flow-policy.js';
 import { printLife, readLife, type SilentWorker, type WorkerLife } from '../../domain/flow/dead-worker.js';
 import type { QueueClient } from '../engine/queue-client.js';
-import type { FlowKeys } from '../names.js';
+import type { FlowKeys } from '../fleet-keys.js';
 import { ReportGap } from './report-gap.js';
 
 /** A change of the settings or the circuit of one name; undefined means that they were removed. */

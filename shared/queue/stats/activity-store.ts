@@ -1,6 +1,6 @@
 import { readActivity, type ActivityBucket, type ActivityField } from '../../domain/stats/activity.js';
 import type { QueueClient } from '../engine/queue-client.js';
-import type { StatsKeys } from '../names.js';
+import type { StatsKeys } from '../fleet-keys.js';
 
 /** So many buckets are read at once: the script takes about 1 ms. */
 const BUCKETS_AT_ONCE = 240;

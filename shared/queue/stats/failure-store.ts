@@ -1,6 +1,6 @@
 import { addToGroups, failureNexts, largestGroups, MAX_GROUPS, REST, type FailureCounts, type FailureNext } from '../../domain/stats/failure-groups.js';
 import type { QueueClient } from '../engine/queue-client.js';
-import type { StatsKeys } from '../names.js';
+import type { StatsKeys } from '../fleet-keys.js';
 import { DEAD, FAILURE_BUCKET_S } from './failure-scripts.js';
 
 /** Groups that are added, and buckets that are read, in one script: each takes less than 10 ms. */

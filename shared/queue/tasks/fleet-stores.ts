@@ -12,7 +12,7 @@ import type { Part, ShardHealth } from '../engine/shard-health.js';
 import type { Shards } from '../engine/shard.js';
 import { FlowStore } from '../flow/flow-store.js';
 import { ReportGap } from '../flow/report-gap.js';
-import { accessKeys, credentialKeys, FLEET, flowKeys, statsKeys, testSendKeys } from '../names.js';
+import { accessKeys, credentialKeys, FLEET, flowKeys, statsKeys, testSendKeys } from '../fleet-keys.js';
 import { ActivityStore } from '../stats/activity-store.js';
 import { FailureStore } from '../stats/failure-store.js';
 import { TestSendStore } from '../test-sends/test-send-store.js';

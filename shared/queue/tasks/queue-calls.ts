@@ -1,7 +1,7 @@
 import { withinRequestLimit } from '../../redis/request-limit.js';
 import type { ShardHealth } from '../engine/shard-health.js';
 import type { Shard, Shards } from '../engine/shard.js';
-import { FLEET } from '../names.js';
+import { FLEET } from '../fleet-keys.js';
 import { askShards, type AskingShards, type ShardAnswers } from './ask-shards.js';
 import type { ErrorsForCallers } from './errors-for-callers.js';
 

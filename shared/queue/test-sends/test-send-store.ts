@@ -1,6 +1,6 @@
 import type { DeliveryResult } from '../../domain/ports.js';
 import type { QueueClient } from '../engine/queue-client.js';
-import type { TestSendKeys } from '../names.js';
+import type { TestSendKeys } from '../fleet-keys.js';
 
 /** What a worker is asked for. */
 export interface TestSendRequest {

@@ -2,7 +2,8 @@ import { expect } from 'chai';
 
 import { routeTable } from '../../../server/route-table.js';
 import { printReport } from '../../../shared/domain/flow/flow-report.js';
-import { flowKeys, shardOf } from '../../../shared/queue/names.js';
+import { shardOf } from '../../../shared/queue/names.js';
+import { flowKeys } from '../../../shared/queue/fleet-keys.js';
 import { boardRows, json, ORIGIN, parts, PLACE, post, rows, type Asked, type Part } from '../../support/every-call.js';
 import { eventually } from '../../support/eventually.js';
 import { PrivateRedis } from '../../support/redis.js';

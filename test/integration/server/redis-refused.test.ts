@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import { accessKeys } from '../../../shared/queue/names.js';
+import { accessKeys } from '../../../shared/queue/fleet-keys.js';
 import { ADMIN_KEY } from '../../support/access-keys.js';
 import { eventually } from '../../support/eventually.js';
 import { uniquePrefix } from '../../support/namespace.js';

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { Redis } from 'ioredis';
 
 import type { RedisConfig } from '../../../shared/config/config.js';
-import { rightsProbe } from '../../../shared/queue/names.js';
+import { rightsProbe } from '../../../shared/queue/rights-probe.js';
 import { connectRedis } from '../../../shared/redis/redis-connection.js';
 import { aclRule } from '../../../shared/redis/redis-rights.js';
 import { RightsWatch } from '../../../shared/redis/rights-watch.js';

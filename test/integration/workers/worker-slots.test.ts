@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 
 import { readReport } from '../../../shared/domain/flow/flow-report.js';
-import { flowKeys } from '../../../shared/queue/names.js';
+import { flowKeys } from '../../../shared/queue/fleet-keys.js';
 import { eventually } from '../../support/eventually.js';
 import { createReceiver, type Receiver } from '../../support/receiver.js';
 import { InProcessService } from '../../support/service-in-process.js';

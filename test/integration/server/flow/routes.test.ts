@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 
 import { flowNamed } from '../../../../shared/domain/destinations/flow.js';
-import { flowKeys } from '../../../../shared/queue/names.js';
+import { flowKeys } from '../../../../shared/queue/fleet-keys.js';
 import { eventually } from '../../../support/eventually.js';
 import { waitUntilPauseIsKnown } from '../../../support/known-pause.js';
 import { sendRaw } from '../../../support/raw-request.js';

@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { serviceActor } from '../../../../shared/domain/actor.js';
 import { createPathMask } from '../../../../shared/domain/destinations/path-mask.js';
 import { HIDDEN_FOR_MS } from '../../../../shared/queue/flow/secret-path-scripts.js';
-import { flowKeys } from '../../../../shared/queue/names.js';
+import { flowKeys } from '../../../../shared/queue/fleet-keys.js';
 import { credentialsPath, secretKey, setCredentials } from '../../../support/credentials.js';
 import { eventually } from '../../../support/eventually.js';
 import { createReceiver, type Receiver } from '../../../support/receiver.js';

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 
 import { FailureCounter } from '../../../../shared/domain/stats/failure-counter.js';
 import { MAX_GROUPS } from '../../../../shared/domain/stats/failure-groups.js';
-import { statsKeys } from '../../../../shared/queue/names.js';
+import { statsKeys } from '../../../../shared/queue/fleet-keys.js';
 import { eventually } from '../../../support/eventually.js';
 import { createReceiver, type Receiver } from '../../../support/receiver.js';
 import { InProcessService } from '../../../support/service-in-process.js';

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 
 import { askBulkAction, parkTasks, readBulkAction, startBulkAction, submitAll, tellBulkAction, waitForBulkAction, waitUntilSettled } from '../../../support/bulk-actions.js';
 import type { Shard } from '../../../../shared/queue/engine/shard.js';
-import { bulkKeys } from '../../../../shared/queue/names.js';
+import { bulkKeys } from '../../../../shared/queue/fleet-keys.js';
 import { eventually } from '../../../support/eventually.js';
 import { idInShard } from '../../../support/id-in-shard.js';
 import { createReceiver, type Receiver } from '../../../support/receiver.js';

@@ -7,7 +7,7 @@ import { defaultCircuitRules } from '../../../../shared/domain/flow/circuit.js';
 import { createSecretBox } from '../../../../shared/domain/secrets/secret-box.js';
 import { createLogger } from '../../../../shared/logging/logger.js';
 import { openBulkActions } from '../../../../shared/queue/bulk-actions/open-bulk-actions.js';
-import { auditKeys, bulkKeys } from '../../../../shared/queue/names.js';
+import { auditKeys, bulkKeys } from '../../../../shared/queue/fleet-keys.js';
 import { BulkRunner } from '../../../../workers/bulk-actions/bulk-runner.js';
 import { parkTasks, readBulkAction, startBulkAction, tellBulkAction, waitForBulkAction } from '../../../support/bulk-actions.js';
 import { eventually } from '../../../support/eventually.js';

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import { auditKeys, bulkKeys } from '../../../../shared/queue/names.js';
+import { auditKeys, bulkKeys } from '../../../../shared/queue/fleet-keys.js';
 import { openBulkActions } from '../../../../shared/queue/bulk-actions/open-bulk-actions.js';
 import type { BulkActions } from '../../../../shared/queue/bulk-actions/bulk-actions.js';
 import { TaskQueue } from '../../../../shared/queue/tasks/task-queue.js';

@@ -8,7 +8,7 @@ import { createLogger } from '../../../../shared/logging/logger.js';
 import { AskedShards } from '../../../../shared/queue/bulk-actions/asked-shards.js';
 import { BulkActions } from '../../../../shared/queue/bulk-actions/bulk-actions.js';
 import { openBulkActions } from '../../../../shared/queue/bulk-actions/open-bulk-actions.js';
-import { auditKeys, bulkKeys } from '../../../../shared/queue/names.js';
+import { auditKeys, bulkKeys } from '../../../../shared/queue/fleet-keys.js';
 import { BulkRunner } from '../../../../workers/bulk-actions/bulk-runner.js';
 import { readBulkAction, startBulkAction, submitAll, tellBulkAction, waitForBulkAction } from '../../../support/bulk-actions.js';
 import { eventually } from '../../../support/eventually.js';

@@ -5,7 +5,7 @@ import type { BulkAction } from '../../../../shared/domain/bulk-actions/bulk-act
 import type { BulkActions } from '../../../../shared/queue/bulk-actions/bulk-actions.js';
 import type { BulkShard } from '../../../../shared/queue/bulk-actions/bulk-shard.js';
 import { openBulkActions } from '../../../../shared/queue/bulk-actions/open-bulk-actions.js';
-import { auditKeys, bulkKeys } from '../../../../shared/queue/names.js';
+import { auditKeys, bulkKeys } from '../../../../shared/queue/fleet-keys.js';
 import { compileFilter } from '../../../../shared/queue/search/compile-filter.js';
 import { askBulkAction, submitAll, waitForBulkAction, waitUntilSettled } from '../../../support/bulk-actions.js';
 import { InProcessService } from '../../../support/service-in-process.js';

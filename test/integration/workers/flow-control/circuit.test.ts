@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { flowNamed } from '../../../../shared/domain/destinations/flow.js';
 import type { Circuit } from '../../../../shared/domain/flow/circuit.js';
 import { endpointCircuitOf } from '../../../../shared/domain/flow/circuit-names.js';
-import { flowKeys } from '../../../../shared/queue/names.js';
+import { flowKeys } from '../../../../shared/queue/fleet-keys.js';
 import { readBulkAction, startBulkAction } from '../../../support/bulk-actions.js';
 import { eventually } from '../../../support/eventually.js';
 import type { ReceivedRequest } from '../../../support/receiver.js';

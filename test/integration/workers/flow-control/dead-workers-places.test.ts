@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import { flowKeys } from '../../../../shared/queue/names.js';
+import { flowKeys } from '../../../../shared/queue/fleet-keys.js';
 import { jobField } from '../../../../shared/queue/engine/job-fields.js';
 import { shardKeys } from '../../../support/shard-keys.js';
 import { waitForState } from '../../../support/tasks.js';

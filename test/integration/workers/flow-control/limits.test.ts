@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import { flowKeys } from '../../../../shared/queue/names.js';
+import { flowKeys } from '../../../../shared/queue/fleet-keys.js';
 import { eventually } from '../../../support/eventually.js';
 import { getTask, timeOf, waitForState } from '../../../support/tasks.js';
 import { Fleet, mostInOneSecond } from './fleet.js';

@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { flowNamed } from '../../../../shared/domain/destinations/flow.js';
 import { parseDestinationRule } from '../../../../shared/domain/addresses/destination-rule.js';
 import { endpointCircuitOf } from '../../../../shared/domain/flow/circuit-names.js';
-import { flowKeys } from '../../../../shared/queue/names.js';
+import { flowKeys } from '../../../../shared/queue/fleet-keys.js';
 import { eventually } from '../../../support/eventually.js';
 import { waitUntilPauseIsKnown } from '../../../support/known-pause.js';
 import type { Behaviour } from '../../../support/receiver.js';

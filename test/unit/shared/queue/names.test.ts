@@ -1,7 +1,8 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 
-import { flowKeys, jobIdOf, ownKeys, queueName, queuePrefix, shardOf, taskIdOf } from '../../../../shared/queue/names.js';
+import { jobIdOf, ownKeys, queueName, queuePrefix, shardOf, taskIdOf } from '../../../../shared/queue/names.js';
+import { flowKeys } from '../../../../shared/queue/fleet-keys.js';
 
 /** Any text a client may use as an id, control characters and all: the codec need not rely on the schema. */
 const ids = fc.string({ unit: 'binary', minLength: 1, maxLength: 255 }).filter((id) => id.isWellFormed());

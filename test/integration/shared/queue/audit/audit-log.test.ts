@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import type { Actor } from '../../../../../shared/domain/actor.js';
 import type { AuditBeginning, AuditEntry } from '../../../../../shared/queue/audit/audit-entry.js';
 import type { AuditLog } from '../../../../../shared/queue/audit/audit-log.js';
-import { auditKeys } from '../../../../../shared/queue/names.js';
+import { auditKeys } from '../../../../../shared/queue/fleet-keys.js';
 import { PrivateRedis } from '../../../../support/redis.js';
 import { InProcessService } from '../../../../support/service-in-process.js';
 

@@ -2,7 +2,8 @@ import { expect } from 'chai';
 
 import type { AuditBeginning, AuditEntry } from '../../../../../shared/queue/audit/audit-entry.js';
 import { hashesFor } from '../../../../../shared/queue/audit/audit-log.js';
-import { auditKeys, auditKeysOfShard, shardOf } from '../../../../../shared/queue/names.js';
+import { shardOf } from '../../../../../shared/queue/names.js';
+import { auditKeys, auditKeysOfShard } from '../../../../../shared/queue/fleet-keys.js';
 import type { ChangePlace } from '../../../../../shared/queue/tasks/task-queue.js';
 import { RedisCluster } from '../../../../support/redis-cluster.js';
 import { InProcessService } from '../../../../support/service-in-process.js';

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import { bulkKeys } from '../../../../../shared/queue/names.js';
+import { bulkKeys } from '../../../../../shared/queue/fleet-keys.js';
 import { startBulkAction } from '../../../../support/bulk-actions.js';
 import { InProcessService } from '../../../../support/service-in-process.js';
 

@@ -4,7 +4,7 @@ import type { Actor } from '../../../../../shared/domain/actor.js';
 import type { Circuit } from '../../../../../shared/domain/flow/circuit.js';
 import type { FlowPolicy } from '../../../../../shared/domain/flow/flow-policy.js';
 import type { FlowStore, PauseOrder } from '../../../../../shared/queue/flow/flow-store.js';
-import { flowKeys } from '../../../../../shared/queue/names.js';
+import { flowKeys } from '../../../../../shared/queue/fleet-keys.js';
 import { eventually } from '../../../../support/eventually.js';
 import { PrivateRedis } from '../../../../support/redis.js';
 import { InProcessService } from '../../../../support/service-in-process.js';
