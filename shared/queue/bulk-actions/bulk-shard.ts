@@ -15,7 +15,8 @@ import type { FoundTask } from '../scan/found-task.js';
 import { scanTasks, stepsThrough, type ScanPart, type ScanPlace, type TakeTurn } from '../scan/scan-tasks.js';
 import { historyText, recordActCall, type ActCall } from '../tasks/act-on-task.js';
 import { nextValues, prepare } from './override-tasks.js';
-import { BULK_STEP, DESTINATION_SEPARATOR, GONE, NOT_OWN, SEVERAL } from './bulk-shard-scripts.js';
+import { BULK_STEP, GONE, NOT_OWN } from './bulk-shard-scripts.js';
+import { DESTINATION_SEPARATOR, SEVERAL } from './bulk-step-script.js';
 
 /** A worker that carries an action out in a shard is taken for gone after this time without a step, ms. */
 const LEASE_MS = 3_000;

@@ -7,7 +7,8 @@ import { bulkActionScripts } from './bulk-action-scripts.js';
 import { BulkActionStore } from './bulk-action-store.js';
 import { BulkActions } from './bulk-actions.js';
 import { BulkShard } from './bulk-shard.js';
-import { bulkShardScripts, bulkStepScript } from './bulk-shard-scripts.js';
+import { bulkShardScripts } from './bulk-shard-scripts.js';
+import { bulkStepScript } from './bulk-step-script.js';
 
 export interface BulkActionKeys {
   readonly actions: BulkKeys;
