@@ -157,7 +157,7 @@ function isParked(log: readonly LogEntry[]): boolean {
 
 /**
  * A task that was deferred before a worker fetched it has no note of it, or an older one: see `bulkDefer` in
- * waiting-list-scripts.ts.
+ * bulk-defer-script.ts.
  */
 function deferralOfBulkDeferred(noted: DeferralNote | undefined, hash: Readonly<Record<string, string>>, dueBefore: () => number, until: number): DeferralNote | undefined {
   if (hash[jobField.deferredAt] === undefined || hash[jobField.deferredAt] !== (hash[jobField.fetches] ?? '0')) return undefined;
