@@ -8,6 +8,7 @@ import type { Answer, Query, Schemas } from './routes.js';
 import { checkFilter, type TaskFilter } from './task-filter.js';
 import { submitLines, type SubmitLinesOptions } from './task-lines.js';
 import { waitForTask, type WaitOptions } from './wait-for-task.js';
+import { added, missingIn, mostFirst } from './sum-of-parts.js';
 
 export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
@@ -330,27 +331,4 @@ function idOf(key: string): string {
 function given<Name extends string>(members: Readonly<Record<Name, string | undefined>>): Partial<Record<Name, string>> {
   // Those that are left have a text.
   return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as Partial<Record<Name, string>>;
-}
-
-type Group = { readonly value: string | null; readonly count: number };
-
-function added(some: readonly Group[], others: readonly Group[]): Group[] {
-  const sums = new Map<string | null, number>();
-  for (const { value, count } of [...some, ...others]) sums.set(value, (sums.get(value) ?? 0) + count);
-  return mostFirst(sums);
-}
-
-function mostFirst<T>(counts: ReadonlyMap<T, number>): { value: T; count: number }[] {
-  return [...counts].map(([value, count]) => ({ value, count })).sort((a, b) => b.count - a.count);
-}
-
-interface Missing {
-  readonly is_complete?: boolean;
-  readonly shards_away?: readonly string[];
-}
-
-/** What two parts of a count leave out together. Nothing when all shards answered: services of older versions do not tell. */
-function missingIn(sum: Missing, part: Missing): { is_complete?: boolean; shards_away?: string[] } {
-  const away = new Set([...(sum.shards_away ?? []), ...(part.shards_away ?? [])]);
-  return away.size === 0 ? {} : { is_complete: false, shards_away: [...away] };
 }
