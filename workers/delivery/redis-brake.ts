@@ -41,6 +41,8 @@ export class RedisBrake {
   #delayMs = 0;
   #isPaused = false;
   #isOfConnection = false;
+  /** The worker goes on, and only the connection on which it waits is missing. */
+  #isTrialOver = false;
   #timer: NodeJS.Timeout | undefined;
   #refusedAt = -Infinity;
   #bugsInARow = 0;
@@ -53,9 +55,12 @@ export class RedisBrake {
     return this.#refusedAt;
   }
 
-  /** Whether the worker is kept from asking, or has only just been let go on. */
+  /**
+   * Whether the worker is kept from asking, or has only just been let go on. Not while it misses nothing but the connection on which it waits: that one may
+   * hang for ever without an error, and the watchdog, which ends that, trusts a brake.
+   */
   get isBraking(): boolean {
-    return this.#cause !== undefined;
+    return this.#cause !== undefined && !this.#isTrialOver;
   }
 
   /**
@@ -88,6 +93,7 @@ export class RedisBrake {
   #isOver(): void {
     clearTimeout(this.#timer);
     this.#cause = undefined;
+    this.#isTrialOver = false;
     this.#delayMs = 0;
     this.options.log.resumed(this.options.queue);
   }
@@ -108,6 +114,7 @@ export class RedisBrake {
     this.#isOfConnection = redisErrorCode(error) === undefined;
     this.#delayMs = nextBrakeMs(this.#delayMs, errorClass);
     this.#isPaused = true;
+    this.#isTrialOver = false;
     pause();
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => void this.#tryAgain(), this.#delayMs);
@@ -129,7 +136,8 @@ export class RedisBrake {
 
   /** "Redis takes writes again" has to be true when it is logged, and the connection may have gone since the trial. */
   #endTrial(): void {
-    if (this.options.isConnected() && this.options.isWaitConnected()) this.#isOver();
+    this.#isTrialOver = this.options.isConnected();
+    if (this.#isTrialOver && this.options.isWaitConnected()) this.#isOver();
     else this.#timer = setTimeout(() => this.#endTrial(), CONNECTED_AGAIN_MS);
   }
 }

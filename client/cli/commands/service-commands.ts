@@ -22,7 +22,8 @@ export const serviceCommands: readonly Command[] = [
     options: {},
     run: async ({ client, output, say, signal }) => {
       const stats = await client.stats({ signal });
-      const { counts, is_complete: isComplete, shards_away: away, ...others } = stats;
+      // A service of 0.1.0 says neither.
+      const { counts, is_complete: isComplete = true, shards_away: away = [], ...others } = stats;
       if (!isComplete) say(`this is not complete: a part of Redis does not answer (${away.join(', ')}), and its tasks are missing`);
       await output.object(output.form === 'table' ? { ...counts, ...others, is_complete: isComplete, shards_away: away } : stats);
       return isComplete ? EXIT.done : EXIT.refused;

@@ -90,6 +90,7 @@ describe('RedisBrake', () => {
     braked.brake.worked();
     await passed(PAUSE_AND_TRIAL_MS);
     expect(braked.log).to.not.include('redis takes writes again');
+    expect(braked.brake.isBraking, 'the watchdog has to see a connection that hangs').to.equal(false);
     braked.isWaitConnected = true;
     await eventually(() => { expect(braked.log).to.include('redis takes writes again'); });
   }).timeout(30_000);
