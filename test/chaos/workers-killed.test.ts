@@ -50,7 +50,8 @@ describe('chaos: workers that are killed', () => {
     await ledger.submitAll([poison]);
     // Dozens of them are in flight beside it whenever it kills its worker.
     const stopLoad = ledger.startLoad(30, () => ledger.task({ max_retries: 0 }));
-    const dead = await waitForState(service.baseUrl, poison.id, 'dead_lettered', { withinMs: 55_000, everyMs: 100 });
+    // Twelve workers start anew one after the other, which takes 20 s of a machine that does nothing else.
+    const dead = await waitForState(service.baseUrl, poison.id, 'dead_lettered', { withinMs: 90_000, everyMs: 100 });
     ledger.faultIsOver();
     await stopLoad();
     const measured = await ledger.settle();

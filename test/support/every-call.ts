@@ -19,7 +19,7 @@ export interface Asked {
 }
 
 export interface Row {
-  ask(asked: Asked): Promise<{ readonly status: number }>;
+  ask(asked: Asked): Promise<{ readonly status: number; readonly body?: unknown }>;
   /** The status while the part is away; all others are the usual one. */
   readonly away: Partial<Record<Part, number>>;
   readonly usual: number;

@@ -70,6 +70,13 @@ describe('the API while a part of Redis is away', () => {
     await service.redis.call('ACL', 'SETUSER', 'default', 'resetkeys', ...Object.entries(keys).flatMap(([name, pattern]) => (gone.includes(name) ? [] : [`~${pattern}`])));
   }
 
+  /** On a busy machine the time of a count may be over before it comes to the shard that is away. */
+  async function toItsEnd(name: string, answer: { readonly status: number; readonly body?: unknown }): Promise<{ readonly status: number }> {
+    const { next } = (name === 'countTasks' ? answer.body : {}) as { readonly next?: unknown };
+    if (typeof next !== 'string') return answer;
+    return toItsEnd(name, await call(service.baseUrl, `/counts?by=destination_key&cursor=${encodeURIComponent(next)}`));
+  }
+
   it('has a row for every route', () => {
     expect(routeTable.flatMap(({ operationId }) => (operationId === null ? [] : [operationId]))).to.have.members(Object.keys(rows));
   });
@@ -80,7 +87,7 @@ describe('the API while a part of Redis is away', () => {
       it(`answers ${status} to ${name} while the part is away: ${part}`, async () => {
         const asked = await newAsked();
         await takeAway(part);
-        expect((await row.ask(asked)).status).to.equal(status);
+        expect((await toItsEnd(name, await row.ask(asked))).status).to.equal(status);
       });
     }
   }
