@@ -1,3 +1,4 @@
+import type { Stats } from '../../answers.js';
 import type { Command } from '../command.js';
 import { EXIT } from '../exit-codes.js';
 import { numberOf, textOf } from '../option-values.js';
@@ -21,8 +22,8 @@ export const serviceCommands: readonly Command[] = [
     help: 'how many tasks are doing what',
     options: {},
     run: async ({ client, output, say, signal }) => {
-      const stats = await client.stats({ signal });
-      // A service of 0.1.0 says neither.
+      // A service of 0.1.0 does not say what is missing.
+      const stats: Partial<Stats> = await client.stats({ signal });
       const { counts, is_complete: isComplete = true, shards_away: away = [], ...others } = stats;
       if (!isComplete) say(`this is not complete: a part of Redis does not answer (${away.join(', ')}), and its tasks are missing`);
       await output.object(output.form === 'table' ? { ...counts, ...others, is_complete: isComplete, shards_away: away } : stats);
