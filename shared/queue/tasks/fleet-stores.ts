@@ -9,7 +9,7 @@ import { VersionMarks } from '../access/version-marks.js';
 import { CredentialStore } from '../credentials/credential-store.js';
 import { TokenStore } from '../credentials/token-store.js';
 import type { Part, ShardHealth } from '../engine/shard-health.js';
-import type { Shards } from '../engine/shard.js';
+import type { Shard, Shards } from '../engine/shard.js';
 import { FlowStore } from '../flow/flow-store.js';
 import { ReportGap } from '../flow/report-gap.js';
 import { accessKeys, credentialKeys, FLEET, flowKeys, statsKeys, testSendKeys } from '../fleet-keys.js';
@@ -68,14 +68,12 @@ export class FleetStores {
 
   /** @throws RequestError redis_unavailable while Redis has not answered yet */
   activityStore(): ActivityStore {
-    const { redis, prefix } = this.options;
-    return new ActivityStore(this.parts.shards.get(0).client, statsKeys(prefix, isCluster(redis)));
+    return this.#store(ActivityStore, statsKeys);
   }
 
   /** The access keys, for the API. */
   async withKeys<T>(work: (store: KeyStore) => Promise<T>): Promise<T> {
-    const { redis, prefix } = this.options;
-    return this.parts.calls.speakToFleet(() => work(new KeyStore(this.parts.shards.get(0).client, accessKeys(prefix, isCluster(redis)))));
+    return this.parts.calls.speakToFleet(() => work(this.#store(KeyStore, accessKeys)));
   }
 
   /**
@@ -93,14 +91,12 @@ export class FleetStores {
 
   /** The sessions of people at browsers, for the API. */
   async withSessions<T>(work: (store: SessionStore) => Promise<T>): Promise<T> {
-    const { redis, prefix } = this.options;
-    return this.parts.calls.speakToFleet(() => work(new SessionStore(this.parts.shards.get(0).client, accessKeys(prefix, isCluster(redis)))));
+    return this.parts.calls.speakToFleet(() => work(this.#store(SessionStore, accessKeys)));
   }
 
   /** The rate limits of access keys, for the API. */
   async withRates<T>(work: (store: RateStore) => Promise<T>): Promise<T> {
-    const { redis, prefix } = this.options;
-    return this.parts.calls.speakToFleet(() => work(new RateStore(this.parts.shards.get(0).client, accessKeys(prefix, isCluster(redis)))));
+    return this.parts.calls.speakToFleet(() => work(this.#store(RateStore, accessKeys)));
   }
 
   /** The credentials of destinations, for the API. */
@@ -110,14 +106,12 @@ export class FleetStores {
 
   /** @throws RequestError redis_unavailable while Redis has not answered yet */
   credentialStore(): CredentialStore {
-    const { redis, prefix } = this.options;
-    return new CredentialStore(this.parts.shards.get(0).client, credentialKeys(prefix, isCluster(redis)));
+    return this.#store(CredentialStore, credentialKeys);
   }
 
   /** The tokens that the fleet shares. @throws RequestError redis_unavailable while Redis has not answered yet */
   tokenStore(): TokenStore {
-    const { redis, prefix } = this.options;
-    return new TokenStore(this.parts.shards.get(0).client, credentialKeys(prefix, isCluster(redis)));
+    return this.#store(TokenStore, credentialKeys);
   }
 
   /** Test sends, for the API. */
@@ -127,8 +121,7 @@ export class FleetStores {
 
   /** @throws RequestError redis_unavailable while Redis has not answered yet */
   testSendStore(): TestSendStore {
-    const { redis, prefix } = this.options;
-    return new TestSendStore(this.parts.shards.get(0).client, testSendKeys(prefix, isCluster(redis)));
+    return this.#store(TestSendStore, testSendKeys);
   }
 
   /** Which sends failed lately, for the API. */
@@ -139,8 +132,7 @@ export class FleetStores {
 
   /** @throws RequestError redis_unavailable while Redis has not answered yet */
   failureStore(): FailureStore {
-    const { redis, prefix } = this.options;
-    return new FailureStore(this.parts.shards.get(0).client, statsKeys(prefix, isCluster(redis)));
+    return this.#store(FailureStore, statsKeys);
   }
 
   /** Limits, circuits and the reports of the workers, for the API. */
@@ -168,6 +160,11 @@ export class FleetStores {
   flowStore(): FlowStore {
     const { redis, prefix, mask = defaultPathMask } = this.options;
     return new FlowStore(this.parts.shards.get(0).client, flowKeys(prefix, isCluster(redis)), (name) => hiddenName(name, mask), this.#reportGap);
+  }
+
+  #store<T, K>(Store: new (client: Shard['client'], keys: K) => T, keysOf: (prefix: string, isCluster: boolean) => K): T {
+    const { redis, prefix } = this.options;
+    return new Store(this.parts.shards.get(0).client, keysOf(prefix, isCluster(redis)));
   }
 
   #marksOf(versions: 'accessVersion' | 'sessionVersion'): VersionMarks | undefined {
