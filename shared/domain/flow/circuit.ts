@@ -202,16 +202,17 @@ export class Health {
     return this.#isWellSometimes(at, rules) ? rules.failuresInARow : rowOfOne(rules, workers);
   }
 
-  /** Is one that was well lately likely to be refusing only what is too much? See RefusedRow. To be told of each failure. */
-  mayOnlyLimit(refusal: Refusal | undefined, at: number, rules: CircuitRules): boolean {
-    if (refusal === undefined) return false;
-    this.#refusedRow ??= new RefusedRow();
-    return this.#refusedRow.refused(refusal, at) && this.#isWellSometimes(at, rules);
-  }
-
-  /** Failures open the circuit. */
-  opened(at: number): void {
-    this.#refusedRow?.opened(at);
+  /**
+   * Whether failures open the circuit. A row of refusals may only be a limit: see RefusedRow. To be told of each failure.
+   * @param isTooMuch by their number
+   */
+  opens(isTooMuch: boolean, refusal: Refusal | undefined, at: number, rules: CircuitRules): boolean {
+    if (refusal !== undefined) {
+      this.#refusedRow ??= new RefusedRow();
+      if (this.#refusedRow.refused(refusal, at) && this.#isWellSometimes(at, rules)) return false;
+    }
+    if (isTooMuch) this.#refusedRow?.opened(at);
+    return isTooMuch;
   }
 
   /**
@@ -242,10 +243,7 @@ export class Health {
     }
     this.#lastFailedAt = at;
     this.#lastFailedTask = taskId;
-    if (this.mayOnlyLimit(refusal, at, rules)) return false;
-    const isTooMuch = this.#row >= this.rowNeeded(at, rules, workers) || this.#isMostlyFailing(rules);
-    if (isTooMuch) this.opened(at);
-    return isTooMuch;
+    return this.opens(this.#row >= this.rowNeeded(at, rules, workers) || this.#isMostlyFailing(rules), refusal, at, rules);
   }
 
   forget(): void {

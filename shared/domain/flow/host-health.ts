@@ -50,10 +50,7 @@ export class HostHealth {
       this.#endpoints.delete(oldest);
     }
     // A gateway that takes so many a second refuses all paths alike.
-    if (this.#own.mayOnlyLimit(refusal, at, rules)) return false;
-    const isTooMuch = this.#endpoints.size >= FEWEST_ENDPOINTS && this.#row >= this.#own.rowNeeded(at, rules, workers);
-    if (isTooMuch) this.#own.opened(at);
-    return isTooMuch;
+    return this.#own.opens(this.#endpoints.size >= FEWEST_ENDPOINTS && this.#row >= this.#own.rowNeeded(at, rules, workers), refusal, at, rules);
   }
 
   /** Its endpoints keep what is known of them. */

@@ -1,4 +1,5 @@
 import type { DeliveryErrorCode } from '../errors.js';
+import { refusalOf, type Refusal } from './refused-row.js';
 
 /**
  * The answers of one destination within the last 5 to 10 s, as one process saw them, and how many of them were refusals: 429
@@ -21,9 +22,11 @@ const HALF_WINDOW_MS = 5_000;
  * they are.
  */
 export function refusalWeight(code: DeliveryErrorCode, httpStatus: number | undefined): number {
-  if (code !== 'http_busy') return 0;
-  return httpStatus === 429 ? 1 : 0.25;
+  const refusal = refusalOf(code, httpStatus);
+  return refusal === undefined ? 0 : weights[refusal];
 }
+
+const weights: Readonly<Record<Refusal, number>> = { limit: 1, maybe_limit: 0.25 };
 
 /** Sum of the weights of refusals that are borne beside so many accepted sends. */
 function allowedWeight(accepted: number): number {
