@@ -326,6 +326,8 @@ describe('topology: REDIS_MIN_REPLICAS', function () {
       await services[1]?.worker.stop();
       await master.kill();
       replica.thaw();
+      // The others take the master for one that works until it has been silent for a while. Started again before that, it is still the master.
+      await eventually(async () => { expect(await cluster.masters()).to.include(replica); }, { withinMs: 20_000 });
       await cluster.isWhole();
       // What is done again waits for a replica, too.
       await master.restart();
