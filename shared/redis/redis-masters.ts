@@ -1,4 +1,5 @@
-import { Command, type Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
+import { keySlot } from './key-slot.js';
 import { isCluster, type RedisClient } from './redis-connection.js';
 import { withinRequestLimit } from './request-limit.js';
 
@@ -61,7 +62,7 @@ export function mastersOf(redis: RedisClient): readonly Redis[] {
 /** @returns the connection that commands about a key use; undefined while no master has its slot */
 export function masterOf(redis: RedisClient, key: string): Redis | undefined {
   if (!isCluster(redis)) return redis;
-  const name = redis.slots[new Command('exists', [key]).getSlot()]?.[0];
+  const name = redis.slots[keySlot(key)]?.[0];
   return redis.nodes('all').find((node) => serverName(node) === name);
 }
 
