@@ -208,7 +208,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
     clock,
     onChange: quotas.learn,
     onSessionVersion: (sessionVersion) => sessions.heard(sessionVersion),
-    onUntold: () => logger.warn('a changed access key may be taken as it was by a process that does not reach the master of the keys: less than half of the shards could be told'),
+    onUntold: () => logger.warn('a changed access key may be taken as it was by a process that does not reach the master of the keys: less than half of the marks on the Cluster could be told'),
     onFirstRead: (count) => {
       if (!isAuthOn || bootstrapKey !== undefined || count > 0) return;
       const nobodyMayCall = new NoKeyError();
@@ -220,7 +220,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
     fleet: queue.fleet,
     ring: keyRing,
     limits: sessionTimes,
-    onUntold: () => logger.warn('a session that has ended may be taken as open by a process that does not reach the master of the sessions: less than half of the shards could be told'),
+    onUntold: () => logger.warn('a session that has ended may be taken as open by a process that does not reach the master of the sessions: less than half of the marks on the Cluster could be told'),
   });
   const signIn = { keys: new KeyJudge(keyRing, config.auth.wrongKeysPerSecond), sessions };
   const accessCheck = createAccessCheck(signIn.keys, signIn.sessions, createTokenCheck(config.telemetry.metricsToken));

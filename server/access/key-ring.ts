@@ -13,7 +13,7 @@ import { orSayMissing } from '../flow/or-away.js';
 const LOOK_EVERY_MS = 250;
 /** What is known of keys is believed for so long, ms. A key that was revoked has to stop within a second in every process. */
 const BELIEVED_FOR_MS = 800;
-/** The shards are asked whether keys have changed when the master of the keys has not answered for so long, ms. */
+/** The marks are asked whether keys have changed when the master of the keys has not answered for so long, ms. */
 export const MARKS_AFTER_MS = 150;
 const MINUTE_MS = 60_000;
 /** It is compared with where no key has the id, so that the time of the answer does not tell which ids there are. */
@@ -41,14 +41,14 @@ export interface KeyRingOptions {
   readonly onChange?: (keys: ReadonlyMap<string, StoredKey>, version: string) => void;
   /** It is told, with each answer, which version of the sessions that have ended there is: a process has to hear of those as soon as of keys. */
   readonly onSessionVersion?: (version: string) => void;
-  /** It is told when less than half of the shards could be told of a change that this process has made. */
+  /** It is told when less than half of the marks could be told of a change that this process has made. */
   readonly onUntold?: () => void;
 }
 
 /**
  * The access keys that this process knows. It asks Redis four times a second whether they have changed, so a request needs no call of
  * Redis. What is known has an age: while Redis does not answer, keys are refused with 503 after 0.8 s, since one of them may have been
- * revoked. On a cluster more than half of the shards can say instead of their master that none has changed (version-marks.ts). The bootstrap key
+ * revoked. On a cluster more than half of the marks can say instead of their master that none has changed (version-marks.ts). The bootstrap key
  * does not need Redis.
  */
 export class KeyRing {
@@ -120,7 +120,7 @@ export class KeyRing {
 
   /** This process has changed a key. It resolves when every process finds that out within a second; it never rejects. @param version of the keys since then */
   async changed(version: string): Promise<void> {
-    await Promise.all([this.#readAnew(), this.#tellShards(version)]);
+    await Promise.all([this.#readAnew(), this.#tellMarks(version)]);
   }
 
   /** The change is made. Where this process cannot read it now, it reads it before the next key is judged. */
@@ -131,12 +131,12 @@ export class KeyRing {
   }
 
   /** It never rejects. */
-  async #tellShards(version: string): Promise<void> {
+  async #tellMarks(version: string): Promise<void> {
     let isTold = false;
     try {
       isTold = (await this.options.fleet.keyMarks()?.tell(version)) ?? true;
     } catch {
-      // The shards are closed, as the process stops: they were not told.
+      // The shards are closed, as the process stops: the marks were not told.
     }
     if (!isTold) this.options.onUntold?.();
   }
@@ -193,14 +193,14 @@ export class KeyRing {
     return this.#reading;
   }
 
-  /** An answer that comes after the shards have said that nothing has changed is learned all the same. */
+  /** An answer that comes after the marks have said that nothing has changed is learned all the same. */
   async #readOnce(): Promise<void> {
     const askedAt = performance.now();
     const learned = this.options.fleet.withKeys((store) => store.read(this.#version)).then((stored) => { this.#learn(stored, askedAt); });
     try {
-      await Promise.any([learned, this.#confirmByShards(learned)]);
+      await Promise.any([learned, this.#confirmByMarks(learned)]);
     } catch {
-      // Both have failed. Why the keys cannot be read says more than that the shards do not know either.
+      // Both have failed. Why the keys cannot be read says more than that the marks do not know either.
       await learned;
     }
   }
@@ -216,23 +216,23 @@ export class KeyRing {
       this.#keys = keys;
       this.#right.clear();
       this.options.onChange?.(keys, version);
-      // Whoever has made the change may have ended before the shards knew of it.
-      if (!isFirst) void this.#tellShards(version);
+      // Whoever has made the change may have ended before the marks knew of it.
+      if (!isFirst) void this.#tellMarks(version);
     }
     this.#version = version;
     this.#confirmedAt = Math.max(this.#confirmedAt, askedAt);
     if (isFirst) this.options.onFirstRead(this.#keys.size);
   }
 
-  /** Asks the shards where the master does not answer in time. @throws Error, as a rejection, unless the keys are still those that are known */
-  async #confirmByShards(learned: Promise<void>): Promise<void> {
+  /** Asks the marks where the master does not answer in time. @throws Error, as a rejection, unless the keys are still those that are known */
+  async #confirmByMarks(learned: Promise<void>): Promise<void> {
     const isLearned = await Promise.race([learned.then(() => true, () => false), wait(MARKS_AFTER_MS, false, { ref: false })]);
     if (isLearned) return;
     const askedAt = performance.now();
     const version = this.#version;
     const isNewest = version !== '' && (await this.options.fleet.keyMarks()?.isNewest(version)) === true;
     // The master may have told of other keys meanwhile, or of the same ones a moment later.
-    if (!isNewest || version !== this.#version) throw new Error('the shards do not say that no key has changed');
+    if (!isNewest || version !== this.#version) throw new Error('the marks do not say that no key has changed');
     this.#confirmedAt = Math.max(this.#confirmedAt, askedAt);
   }
 }

@@ -27,7 +27,7 @@ export interface SessionsOptions {
   readonly fleet: Pick<FleetStores, 'withSessions' | 'sessionMarks'>;
   readonly ring: Pick<KeyRing, 'judgeHashed'>;
   readonly limits: SessionLimits;
-  /** It is told when less than half of the shards could be told of a session that this process has ended. */
+  /** It is told when less than half of the marks could be told of a session that this process has ended. */
   readonly onUntold?: () => void;
 }
 
@@ -38,8 +38,8 @@ class LateLook extends Error {}
  * Sessions of people who have signed in with an access key. Redis is asked for each request: sessions are few, and one that was ended
  * anywhere has ended everywhere. A session may do what its key may, and ends with it (docs/decisions/0021-sessions-in-redis.md).
  *
- * On a cluster their master may be away alone. Then a session holds that this process has looked up before, if more than half of the shards have heard of
- * none that has ended since (docs/decisions/0029-sessions-while-their-master-is-away.md).
+ * On a cluster their master may be away alone. Then a session holds that this process has looked up before, if more than half of the marks were told of
+ * none that has ended since (version-marks.ts, docs/decisions/0029-sessions-while-their-master-is-away.md).
  */
 export class Sessions {
   readonly #memory = new SessionMemory();
@@ -86,7 +86,7 @@ export class Sessions {
   async end(token: SessionToken): Promise<boolean> {
     try {
       const { wasThere, version } = await this.options.fleet.withSessions((store) => store.end(token));
-      // Also where it was not there: the process that has ended it may have stopped before the shards knew.
+      // Also where it was not there: the process that has ended it may have stopped before the marks knew.
       await this.#tell(version);
       return wasThere;
     } finally {
@@ -97,7 +97,7 @@ export class Sessions {
   /** The key ring has heard of it, in one of its looks at the keys. @param version of the sessions that have ended */
   readonly heard = (version: string): void => {
     this.#memory.heard(Number(version));
-    // The process that has ended one may have stopped before, or the shards were away then.
+    // The process that has ended one may have stopped before, or too many marks were away then.
     void this.#teller.tell(Number(version));
   };
 
@@ -106,7 +106,7 @@ export class Sessions {
     if (!(await this.#teller.tell(Number(version)))) this.options.onUntold?.();
   }
 
-  /** An answer that comes after the shards have said that no session has ended is remembered all the same. */
+  /** An answer that comes after the marks have said that no session has ended is remembered all the same. */
   async #stateOf(token: SessionToken, isUsed: boolean): Promise<SessionState> {
     const askedAt = performance.now();
     const looked = this.options.fleet.withSessions((store) => store.look(token, this.options.limits, isUsed)).then((found) => {
@@ -124,7 +124,7 @@ export class Sessions {
   /**
    * What this process remembers, where the look fails or is late.
    *
-   * The shards are asked after the request has come. So one that was signed out before is refused, however long ago it was looked up.
+   * The marks are asked after the request has come. So one that was signed out before is refused, however long ago it was looked up.
    * @throws Error, as a rejection, unless it is known that the session is still open
    */
   async #remembered(token: SessionToken, looked: Promise<SessionState>): Promise<SessionState> {

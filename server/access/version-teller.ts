@@ -1,11 +1,11 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { VersionMarks } from '../../shared/queue/access/version-marks.js';
 
-/** Between the beginnings of two rounds, ms. Each asks all shards to write. */
+/** Between the beginnings of two rounds, ms. Each asks all marks to write. */
 const ROUND_EVERY_MS = 50;
 
 /**
- * Tells the shards of versions in rounds: one at a time, twenty a second at most. Those who come meanwhile share the next one. So the cost has a limit, however
+ * Tells the marks of versions in rounds: one at a time, twenty a second at most. Those who come meanwhile share the next one. So the cost has a limit, however
  * often somebody signs in and out.
  */
 export class VersionTeller {
@@ -15,10 +15,10 @@ export class VersionTeller {
   #round: Promise<unknown> = Promise.resolve();
   #begunAt = -Infinity;
 
-  /** @param marks undefined: there are no shards that may be there without the rest. What it throws counts as untold */
+  /** @param marks undefined: no part of Redis may be away alone. What it throws counts as untold */
   constructor(private readonly marks: () => Pick<VersionMarks, 'tell'> | undefined) {}
 
-  /** @returns whether more than half of the shards know of it, or of a later one; it never rejects */
+  /** @returns whether more than half of the marks know of it, or of a later one; it never rejects */
   async tell(version: number): Promise<boolean> {
     this.#newest = Math.max(this.#newest, version);
     if (version <= this.#told) return true;

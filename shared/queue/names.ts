@@ -75,8 +75,6 @@ export function ownKeys(key: (suffix: string) => string): OwnKeys {
     janitorCursor: key('janitor-cursor'),
     neverThere: key('never-there'),
     replicaMark: key('replica-mark'),
-    accessVersion: key('access-version'),
-    sessionVersion: key('session-version'),
     searchFieldsCursor: key('search-fields-cursor'),
     straysCursor: key('strays-cursor'),
     quota: key('quota'),
@@ -105,10 +103,6 @@ export interface OwnKeys {
   readonly neverThere: string;
   /** It says nothing. It is written behind what replicas must have: see replicated-writes.ts. */
   readonly replicaMark: string;
-  /** The newest version of the access keys that this shard has heard of: see version-marks.ts. */
-  readonly accessVersion: string;
-  /** The same of the sessions that have ended. */
-  readonly sessionVersion: string;
   /** The progress of the janitor's pass for jobs without search fields. It lapses when it is time for the next pass. */
   readonly searchFieldsCursor: string;
   /** The same of its search for tasks that stand in no set. */

@@ -298,7 +298,9 @@ describe('topology: Redis with TLS and logins', function () {
         [['~bull:*', '~{bull-*'], ['-xadd'], /: redis user one0 at \S+ may not use XADD: see ACL SETUSER$/],
         [['~bull:*'], ['~{bull-*'], /may not use the keys ~\{bull-\*/],
         [['~{bull-*'], [], /: redis user one2 at \S+ may not use the keys ~bull:\*: see ACL SETUSER$/],
-        [['~bull:*', '~{bull-?}*', '~{bull-??}*'], [], /: redis user one3 at \S+ may not use the keys ~\{bull-\*: see ACL SETUSER$/],
+        [['~bull:*', '~{bull-?}*', '~{bull-??}*', '~{bull-mark-*'], [], /: redis user one3 at \S+ may not use the keys ~\{bull-\*: see ACL SETUSER$/],
+        // Each master has marks.
+        [['~bull:*', '~{bull-?}*', '~{bull-??}*', '~{bull-flow}*'], [], /: redis user one4 at \S+ may not use the keys ~\{bull-\*: see ACL SETUSER \(and 2 more\)$/],
       ];
       await Promise.all(rules.map(async ([rule, atOne, words], nth) => {
         for (const node of cluster.nodes) await cluster.ask(node, (client) => client.acl('SETUSER', `one${nth}`, 'on', `>${PASSWORD}`, '+@all', '&*', ...rule, ...(node === lacking ? atOne : [])));

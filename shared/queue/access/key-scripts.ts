@@ -53,7 +53,7 @@ end
 return 1
 `;
 
-/** KEYS 1 the version that this shard has heard of. ARGV 1 another one. It begins with a removal for the same reason as `change`. */
+/** KEYS 1 the version that this mark was told. ARGV 1 another one. It begins with a removal for the same reason as `change`. */
 const mark = `
 local known = redis.call('GET', KEYS[1])
 redis.call('DEL', KEYS[1])

@@ -1,36 +1,38 @@
 import { withinLimit } from '../../lifecycle/time-limit.js';
-import type { Shard } from '../engine/shard.js';
+import type { QueueClient } from '../engine/queue-client.js';
 
-/** A shard that has not answered by then does not count, ms. It leaves a process time to go on with the keys that it knows. */
-const SHARD_LIMIT_MS = 300;
+/** A mark that has not answered by then does not count, ms. It leaves a process time to go on with the keys that it knows. */
+const MARK_LIMIT_MS = 300;
 
 /**
- * Which version each shard has heard of: of the access keys (`accessVersion`), or of the sessions that have ended (`sessionVersion`). On a cluster the
- * master that has these may be away alone. More than half of the shards are told of a change before its caller has an answer. So a process that finds no
- * later version in more than half of them knows the keys, or a session, as they are: any two groups of more than half have a shard in common.
+ * Marks in all parts of a Cluster, each with the newest version that it was told: of the access keys, or of the sessions that have ended. The master
+ * that has these may be away alone. More than half of the marks are told of a change before its caller has an answer. So a process that finds no later
+ * version in more than half of them knows the keys, or a session, as they are: any two groups of more than half have a mark in common. Where they
+ * stand: markTags in fleet-keys.ts.
  */
 export class VersionMarks {
+  /** @param keys one of each mark */
   constructor(
-    private readonly shards: readonly Shard[],
-    private readonly of: 'accessVersion' | 'sessionVersion',
+    private readonly client: QueueClient,
+    private readonly keys: readonly string[],
   ) {}
 
-  /** Tells each shard. One that has heard of a later version keeps that. @returns whether more than half of them know of it; it never rejects */
+  /** Tells each mark. One that was told a later version keeps that. @returns whether more than half of them know of it; it never rejects */
   async tell(version: string): Promise<boolean> {
-    return this.#mostAgree(async ({ client, keys }) => {
-      await client.runCommand('krsVersionMark', [keys[this.of], version]);
+    return this.#mostAgree(async (key) => {
+      await this.client.runCommand('krsVersionMark', [key, version]);
       return true;
     });
   }
 
-  /** @returns whether more than half of the shards answer that they have heard of no later version; it never rejects */
+  /** @returns whether more than half of the marks answer that they were told no later version; it never rejects */
   async isNewest(version: string): Promise<boolean> {
-    return this.#mostAgree(async ({ client, keys }) => Number((await client.get(keys[this.of])) ?? 0) <= Number(version));
+    return this.#mostAgree(async (key) => Number((await this.client.get(key)) ?? 0) <= Number(version));
   }
 
   /** It does not wait for those whose answer changes nothing any more. */
-  #mostAgree(ask: (shard: Shard) => Promise<boolean>): Promise<boolean> {
-    const { length } = this.shards;
+  #mostAgree(ask: (key: string) => Promise<boolean>): Promise<boolean> {
+    const { length } = this.keys;
     return new Promise((resolve) => {
       let agreeing = 0;
       let others = 0;
@@ -40,7 +42,7 @@ export class VersionMarks {
         if (agreeing * 2 > length) resolve(true);
         else if (others * 2 >= length) resolve(false);
       };
-      for (const shard of this.shards) void withinLimit(ask(shard), SHARD_LIMIT_MS, () => new Error('the shard has not answered in time')).then(count, () => { count(false); });
+      for (const key of this.keys) void withinLimit(ask(key), MARK_LIMIT_MS, () => new Error('the mark has not answered in time')).then(count, () => { count(false); });
     });
   }
 }

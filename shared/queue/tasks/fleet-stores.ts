@@ -12,7 +12,7 @@ import type { Part, ShardHealth } from '../engine/shard-health.js';
 import type { Shard, Shards } from '../engine/shard.js';
 import { FlowStore } from '../flow/flow-store.js';
 import { ReportGap } from '../flow/report-gap.js';
-import { accessKeys, credentialKeys, FLEET, flowKeys, statsKeys, testSendKeys } from '../fleet-keys.js';
+import { accessKeys, credentialKeys, FLEET, flowKeys, statsKeys, testSendKeys, versionMarkKeys, type VersionMarkKeys } from '../fleet-keys.js';
 import { ActivityStore } from '../stats/activity-store.js';
 import { FailureStore } from '../stats/failure-store.js';
 import { TestSendStore } from '../test-sends/test-send-store.js';
@@ -32,6 +32,8 @@ export interface FleetStoresParts {
  */
 export class FleetStores {
   readonly #reportGap = new ReportGap();
+  /** They are looked for once: it takes half a millisecond. */
+  #markKeys: readonly VersionMarkKeys[] | undefined;
   /** Before Redis has answered once, nothing is known of a gap: a start has to say at once that no worker runs. */
   #wasOpen = false;
   readonly #onDisconnected = (): void => { if (this.#wasOpen) this.#reportGap.seen(); };
@@ -77,7 +79,7 @@ export class FleetStores {
   }
 
   /**
-   * What the shards have heard of the access keys, which may be away without them; undefined where they cannot.
+   * What the other parts of Redis were told of the access keys, which may be away alone; undefined where they cannot.
    * @throws RequestError redis_unavailable while Redis has not answered yet
    */
   keyMarks(): VersionMarks | undefined {
@@ -167,7 +169,10 @@ export class FleetStores {
     return new Store(this.parts.shards.get(0).client, keysOf(prefix, isCluster(redis)));
   }
 
-  #marksOf(versions: 'accessVersion' | 'sessionVersion'): VersionMarks | undefined {
-    return isCluster(this.options.redis) ? new VersionMarks(this.parts.shards.all(), versions) : undefined;
+  #marksOf(version: keyof VersionMarkKeys): VersionMarks | undefined {
+    const { redis, prefix } = this.options;
+    if (!isCluster(redis)) return undefined;
+    this.#markKeys ??= versionMarkKeys(prefix);
+    return new VersionMarks(this.parts.shards.get(0).client, this.#markKeys.map((keys) => keys[version]));
   }
 }

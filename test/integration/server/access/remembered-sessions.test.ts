@@ -9,7 +9,8 @@ import { loadConfig } from '../../../../shared/config/load.js';
 import type { SessionToken } from '../../../../shared/domain/access/session-token.js';
 import { RequestError } from '../../../../shared/domain/errors.js';
 import { VersionMarks } from '../../../../shared/queue/access/version-marks.js';
-import type { Shard } from '../../../../shared/queue/engine/shard.js';
+import type { QueueClient } from '../../../../shared/queue/engine/queue-client.js';
+import { versionMarkKeys, type VersionMarkKeys } from '../../../../shared/queue/fleet-keys.js';
 import type { FleetStores } from '../../../../shared/queue/tasks/fleet-stores.js';
 import { TaskQueue } from '../../../../shared/queue/tasks/task-queue.js';
 import { connectRedis, type RedisClient } from '../../../../shared/redis/redis-connection.js';
@@ -17,49 +18,53 @@ import { eventually } from '../../../support/eventually.js';
 import { uniquePrefix } from '../../../support/namespace.js';
 import { PrivateRedis, printAddress, testRedisAddress } from '../../../support/redis.js';
 
-const SHARDS = 5;
 const MINUTE_MS = 60_000;
 const bootstrapKey = { id: 'boot', secret: randomBytes(32).toString('hex') };
 
-/** The sessions stand in a Redis of their own, and the marks of the shards in another one: as on a Cluster whose one master is away. */
+/** The sessions stand in a Redis of their own, and the marks in another one: as on a Cluster whose one master is away. */
 describe('sessions that a process has looked up, while their Redis is away', function () {
   this.timeout(20_000);
   let fleetRedis: PrivateRedis;
   let clients: readonly RedisClient[];
-  let shardsRedis: RedisClient;
+  let marksRedis: RedisClient;
   let fleetQueue: TaskQueue;
-  let shardsQueue: TaskQueue;
-  let shards: readonly Shard[];
+  let marksQueue: TaskQueue;
+  let marksClient: QueueClient;
+  let markKeys: readonly VersionMarkKeys[];
   let untold: number;
 
   beforeEach(async () => {
     untold = 0;
     fleetRedis = await PrivateRedis.start();
-    const queueOn = (address: string, count: number): readonly [RedisClient, TaskQueue] => {
+    const queueOn = (address: string): readonly [RedisClient, TaskQueue] => {
       const redis = connectRedis(loadConfig({ REDIS_ADDR: address }).redis, 'server');
       // It is made to go away.
       redis.on('error', () => undefined);
-      return [redis, new TaskQueue({ redis, prefix: uniquePrefix(), shards: count, deadAttempts: 1, clock: Date.now })];
+      return [redis, new TaskQueue({ redis, prefix: uniquePrefix(), shards: 1, deadAttempts: 1, clock: Date.now })];
     };
-    const [one, other] = [queueOn(printAddress(fleetRedis.address), 1), queueOn(printAddress(testRedisAddress()), SHARDS)];
-    shardsRedis = other[0];
-    clients = [one[0], shardsRedis];
-    [fleetQueue, shardsQueue] = [one[1], other[1]];
-    shards = await shardsQueue.shards();
+    const [one, other] = [queueOn(printAddress(fleetRedis.address)), queueOn(printAddress(testRedisAddress()))];
+    marksRedis = other[0];
+    clients = [one[0], marksRedis];
+    [fleetQueue, marksQueue] = [one[1], other[1]];
+    const [shard] = await marksQueue.shards();
+    if (shard === undefined) throw new Error('there is one shard');
+    marksClient = shard.client;
+    markKeys = versionMarkKeys(uniquePrefix());
     await fleetQueue.shards();
   });
   afterEach(async () => {
     fleetRedis.thaw();
-    await Promise.all([fleetQueue.close(), shardsQueue.close()]);
+    await Promise.all([fleetQueue.close(), marksQueue.close()]);
     for (const client of clients) client.disconnect();
     await fleetRedis.close();
   });
 
+  const marksOf = (version: keyof VersionMarkKeys): VersionMarks => new VersionMarks(marksClient, markKeys.map((keys) => keys[version]));
   const reach = (): Pick<FleetStores, 'withKeys' | 'keyMarks' | 'withSessions' | 'sessionMarks'> => ({
     withKeys: (work) => fleetQueue.fleet.withKeys(work),
     withSessions: (work) => fleetQueue.fleet.withSessions(work),
-    keyMarks: () => new VersionMarks(shards, 'accessVersion'),
-    sessionMarks: () => new VersionMarks(shards, 'sessionVersion'),
+    keyMarks: () => marksOf('accessVersion'),
+    sessionMarks: () => marksOf('sessionVersion'),
   });
 
   /** What one API process has. */
@@ -72,7 +77,7 @@ describe('sessions that a process has looked up, while their Redis is away', fun
   }
 
   const refuseMarks = async (count: number): Promise<void> => {
-    for (const { keys } of shards.slice(0, count)) await shardsRedis.hset(keys.sessionVersion, 'no', 'text');
+    for (const { sessionVersion } of markKeys.slice(0, count)) await marksRedis.hset(sessionVersion, 'no', 'text');
   };
 
   it('hold in a process that has looked them up, and in no other one', async () => {
@@ -151,8 +156,8 @@ describe('sessions that a process has looked up, while their Redis is away', fun
     expect(await one.of(token, false)).to.equal('redis_unavailable');
   });
 
-  for (const [refusing, verdict] of [[2, 'holds'], [3, 'redis_unavailable']] as const) {
-    it(`${verdict === 'holds' ? 'hold' : 'do not hold'} where ${refusing} of ${SHARDS} shards do not answer`, async () => {
+  for (const [refusing, verdict] of [[7, 'holds'], [8, 'redis_unavailable']] as const) {
+    it(`${verdict === 'holds' ? 'hold' : 'do not hold'} where ${refusing} of 15 marks do not answer`, async () => {
       const one = apiProcess();
       const token = await one.sessions.start(bootstrapKey, undefined);
       expect(await one.of(token)).to.equal('holds');
@@ -162,17 +167,17 @@ describe('sessions that a process has looked up, while their Redis is away', fun
     });
   }
 
-  it('that have ended untold are known to be as soon as any process hears of it, and that one tells the shards', async () => {
+  it('that have ended untold are known to be as soon as any process hears of it, and that one tells the marks', async () => {
     const [one, other, third] = [apiProcess(), apiProcess(), apiProcess()];
     const token = await one.sessions.start(bootstrapKey, undefined);
     expect(await other.of(token)).to.equal('holds');
-    await refuseMarks(3);
+    await refuseMarks(8);
     await one.sessions.end(token);
     expect(untold).to.equal(1);
-    // The shards are there again.
-    for (const { keys } of shards.slice(0, 3)) await shardsRedis.del(keys.sessionVersion);
+    // The marks are there again.
+    for (const { sessionVersion } of markKeys.slice(0, 8)) await marksRedis.del(sessionVersion);
     third.ring.start();
-    const marks = new VersionMarks(shards, 'sessionVersion');
+    const marks = marksOf('sessionVersion');
     await eventually(async () => { expect(await marks.isNewest('1')).to.equal(false); });
     third.ring.stop();
     await fleetRedis.freeze();

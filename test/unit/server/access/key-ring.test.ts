@@ -12,7 +12,7 @@ const key: StoredKey = { id: 'some', name: 'some', role: 'submit', permissions: 
 const withKey = (version: string): StoredKeys => ({ version, keys: new Map([[key.id, key]]), sessionVersion: '0' });
 const without = (version: string): StoredKeys => ({ version, keys: new Map(), sessionVersion: '0' });
 
-/** Its master answers each question when the test says so, in any order: no real one can be made to. The shards always say that no key has changed. */
+/** Its master answers each question when the test says so, in any order: no real one can be made to. The marks always say that no key has changed. */
 class Ring {
   readonly #asked: ((answer: StoredKeys) => void)[] = [];
   readonly ring = new KeyRing({
@@ -28,7 +28,7 @@ class Ring {
 
   /** @returns the number of the question */
   async asks(): Promise<number> {
-    // It waits for the master, or for the shards after a moment.
+    // It waits for the master, or for the marks after a moment.
     void this.ring.changed('1').catch(() => undefined);
     await new Promise((resolve) => { setImmediate(resolve); });
     return this.#asked.length - 1;
@@ -51,7 +51,7 @@ describe('the keys that a process knows', () => {
     const ring = new Ring();
     await ring.answer(await ring.asks(), withKey('1'));
     expect(ring.verdict).to.equal('holds');
-    // A master that is cut off, while the shards say that nothing has changed; then the one that has taken over.
+    // A master that is cut off, while the marks say that nothing has changed; then the one that has taken over.
     const old = await ring.asks();
     await new Promise((resolve) => { setTimeout(resolve, 200); });
     await ring.answer(await ring.asks(), without('3'));

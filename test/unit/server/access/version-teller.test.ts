@@ -22,7 +22,7 @@ class Marks {
   }
 }
 
-describe('versions that are told to the shards', () => {
+describe('versions that are told to the marks', () => {
   it('are told one round after the other, and those that come meanwhile share the next one', async () => {
     const marks = new Marks();
     const teller = new VersionTeller(() => marks);
@@ -51,7 +51,7 @@ describe('versions that are told to the shards', () => {
     expect(marks.told).to.deep.equal(['1', '2']);
   });
 
-  it('are told once, and again where too few shards were there', async () => {
+  it('are told once, and again where too few marks were there', async () => {
     const marks = new Marks();
     const teller = new VersionTeller(() => marks);
     const first = teller.tell(5);

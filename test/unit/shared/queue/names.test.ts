@@ -119,8 +119,6 @@ describe('queue keys', () => {
       quota: 'krs:deliver-0:quota',
       quotaRecount: 'krs:deliver-0:quota-recount',
       takenOver: 'krs:deliver-0:taken-over',
-      accessVersion: 'krs:deliver-0:access-version',
-      sessionVersion: 'krs:deliver-0:session-version',
       takeOverMark: 'krs:deliver-0:take-over-mark',
     });
   });
