@@ -8,7 +8,7 @@ import { lettersOf, nearestNames, suggestionOf } from '../http/nearest-name.js';
 import { checkKeys, MAX_KEYS } from '../http/object-keys.js';
 import { parseInstant } from '../../shared/domain/parse-instant.js';
 import { shortViolations } from '../http/short-error.js';
-import { hintForNumber } from '../http/value-hint.js';
+import { complaintsOf, hintForNumber } from '../http/value-hint.js';
 
 /** What may be asked of destinations. Wire names (snake_case) become our names here. */
 
@@ -71,7 +71,7 @@ export function parseLimits(input: unknown): { readonly limits: FlowLimits | und
 function violationOf({ type, path, message, context }: Joi.ValidationErrorItem): WireViolation {
   if (type === 'object.with') return { field: 'burst', message };
   const field = path.join('.');
-  if (type === 'number.base') return { field, message: message + hintForNumber(context?.['value']) };
+  if (type === 'number.base') return { field, message: message + hintForNumber(context?.['value'], complaintsOf(limitsSchema.extract(field))) };
   if (type !== 'object.unknown') return { field, message };
   if (PAUSE_WORDS.has(lettersOf(field))) return { field, message: `${field} ${PAUSED_IS_ELSEWHERE}` };
   const word = LIMIT_WORDS.get(lettersOf(field));

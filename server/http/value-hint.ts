@@ -2,8 +2,21 @@ import { nearestNames, suggestionOf } from './nearest-name.js';
 
 /*
  * What was meant by a value of the wrong form: a number in quotes, `5m` where seconds are wanted, `HTTP` for `http`. Of a value
- * only a number is repeated, since a text may be secret.
+ * only a number is repeated, since a text may be secret. Only what the field takes is offered.
  */
+
+/** @returns what the field says of a value, without its name (`must be less than or equal to 100`); undefined when it takes it */
+export type ComplaintAbout = (value: unknown) => string | undefined;
+
+/** A schema of Joi. */
+interface Schema {
+  validate(value: unknown, options: { readonly convert: false; readonly errors: { readonly label: false } }): { readonly error?: { readonly message: string } | undefined };
+}
+
+/** @param schema of the field alone */
+export function complaintsOf(schema: Schema): ComplaintAbout {
+  return (value) => schema.validate(value, { convert: false, errors: { label: false } }).error?.message;
+}
 
 const NUMBER = /^[+-]?\d{1,15}(?:\.\d{1,9})?$/;
 const LENGTH = /^\+?(\d{1,9}(?:\.\d{1,3})?) ?(ms|milliseconds?|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?)$/i;
@@ -16,16 +29,21 @@ const SPACES_AROUND = /^\s+|\s+$/g;
 const MAX_CHARACTERS = 50;
 
 /** @param isInSeconds the field is a length in seconds */
-export function hintForNumber(value: unknown, { isInSeconds = false } = {}): string {
+export function hintForNumber(value: unknown, complaintAbout: ComplaintAbout, { isInSeconds = false } = {}): string {
   const text = shortTextOf(value);
   if (text === undefined) return '';
-  if (NUMBER.test(text)) return `: write ${Number(text)} without quotes`;
+  if (NUMBER.test(text)) return hintToWrite(Number(text), complaintAbout);
   if (!isInSeconds) return '';
   if (BEGINS_LIKE_A_TIME.test(text)) return ' of seconds, not a time';
   const [, length, unit = ''] = LENGTH.exec(text) ?? [];
   if (length === undefined) return ' of seconds';
   const unitSeconds = MILLISECONDS.test(unit) ? 0.001 : (SECONDS[unit.slice(0, 1).toLowerCase()] ?? NaN);
-  return ` of seconds: write ${Number((Number(length) * unitSeconds).toFixed(6))} without quotes`;
+  return ` of seconds${hintToWrite(Number((Number(length) * unitSeconds).toFixed(6)), complaintAbout)}`;
+}
+
+function hintToWrite(number: number, complaintAbout: ComplaintAbout): string {
+  const complaint = complaintAbout(number);
+  return complaint === undefined ? `: write ${number} without quotes` : `, and ${complaint}`;
 }
 
 export function hintForBoolean(value: unknown): string {
@@ -42,8 +60,10 @@ export function hintForChoice(value: unknown, choices: readonly string[], words:
 }
 
 /** A text may be any, so a number or a boolean lacks no more than its quotes. */
-export function hintForText(value: unknown): string {
-  return typeof value === 'number' || typeof value === 'boolean' ? ': write it in quotes' : '';
+export function hintForText(value: unknown, complaintAbout: ComplaintAbout): string {
+  if (typeof value !== 'number' && typeof value !== 'boolean') return '';
+  const complaint = complaintAbout(String(value));
+  return complaint === undefined ? ': write it in quotes' : `, and ${complaint}`;
 }
 
 function shortTextOf(value: unknown): string | undefined {

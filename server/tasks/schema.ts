@@ -8,7 +8,7 @@ import { destinationFields, ignoredFields, parseTask, taskFieldRows, typeNamedFo
 import type { Task } from '../../shared/domain/task/task.js';
 import { checkJsonDepth, type JsonThing } from '../http/json-scan.js';
 import { checkKeys, MAX_KEYS } from '../http/object-keys.js';
-import { hintForBoolean, hintForChoice, hintForNumber, hintForText } from '../http/value-hint.js';
+import { complaintsOf, hintForBoolean, hintForChoice, hintForNumber, hintForText, type ComplaintAbout } from '../http/value-hint.js';
 import { MAX_VIOLATIONS, shortViolations } from '../http/short-error.js';
 import type { Fields } from './fast-field-check.js';
 import { createFastTaskCheck } from './fast-task-check.js';
@@ -155,8 +155,9 @@ export function createTaskParser(rules: TaskRules): ParseTask {
     if (isPlainlyRight(input)) return parseTask(input, rules);
     checkJsonDepth(input, aTask);
     const prototypeKeys = checkAllKeys(input);
-    const checked = schemaFor(input).validate(firstFaultsOf(input));
-    const violations = [...withoutRepeats(checked.error?.details ?? []).map((fault) => ({ field: fault.path.join('.'), message: helpfulMessage(fault, input) })), ...prototypeKeys];
+    const schema = schemaFor(input);
+    const checked = schema.validate(firstFaultsOf(input));
+    const violations = [...withoutRepeats(checked.error?.details ?? []).map((fault) => ({ field: fault.path.join('.'), message: helpfulMessage(fault, input, schema) })), ...prototypeKeys];
     if (checked.error !== undefined || violations.length > 0) throw refusal(violations, rules.maxMessageBytes, input);
     return parseTask(checked.value, rules);
   };
@@ -169,13 +170,13 @@ function withoutRepeats(faults: readonly Joi.ValidationErrorItem[]): readonly Jo
 }
 
 /** Joi's own text, and what to write in place of it where a newcomer would have to look that up. */
-function helpfulMessage({ type, path, message, context }: Joi.ValidationErrorItem, input: unknown): string {
+function helpfulMessage({ type, path, message, context }: Joi.ValidationErrorItem, input: unknown, schema: Joi.ObjectSchema): string {
   const { types } = variantOf(input);
   if (type === 'object.unknown') return complaintAboutUnknown(path, types);
   if (type === 'object.and') return complaintAboutMissing(path, context);
   const value: unknown = context?.['value'];
   if (path.length === 0) return message + hintForNoTask(value);
-  return message + hintForField({ type, path, value, choices: context?.['valids'] }, types);
+  return message + hintForField({ type, path, value, choices: context?.['valids'] }, types, complaintsAt(path, schema));
 }
 
 function hintForNoTask(value: unknown): string {
@@ -198,11 +199,17 @@ interface WrongValue {
   readonly choices: unknown;
 }
 
-function hintForField({ type, path, value, choices }: WrongValue, types: ReadonlyMap<string, DestinationType | undefined>): string {
+/** A name that the client chose has no schema of its own. Its text may be any that a number or a boolean can become. */
+function complaintsAt(path: Joi.ValidationErrorItem['path'], schema: Joi.ObjectSchema): ComplaintAbout {
+  const names = path.map(String);
+  return names[1] === 'headers' ? () => undefined : complaintsOf(schema.extract(names));
+}
+
+function hintForField({ type, path, value, choices }: WrongValue, types: ReadonlyMap<string, DestinationType | undefined>, complaintAbout: ComplaintAbout): string {
   const field = String(path.at(-1));
   switch (type) {
     case 'number.base':
-      return hintForNumber(value, { isInSeconds: field.endsWith('_delay') });
+      return hintForNumber(value, complaintAbout, { isInSeconds: field.endsWith('_delay') });
     case 'boolean.base':
       return hintForBoolean(value);
     case 'any.only':
@@ -210,7 +217,7 @@ function hintForField({ type, path, value, choices }: WrongValue, types: Readonl
     case 'object.base':
       return hintForObject(path, value, types);
     case 'string.base':
-      return hintForTextIn(path, value);
+      return hintForTextIn(path, value, complaintAbout);
     default:
       return '';
   }
@@ -230,9 +237,9 @@ function hintForObject(path: Joi.ValidationErrorItem['path'], value: unknown, ty
   return `, as in "${field}":${type === 'http' ? '{"url":"https://api.example.com/orders"}' : '{"topic":"orders"}'}`;
 }
 
-function hintForTextIn(path: Joi.ValidationErrorItem['path'], value: unknown): string {
+function hintForTextIn(path: Joi.ValidationErrorItem['path'], value: unknown, complaintAbout: ComplaintAbout): string {
   const isMessage = path[0] === 'message_data';
-  if (typeof value !== 'object' || value === null) return isMessage ? '' : hintForText(value);
+  if (typeof value !== 'object' || value === null) return isMessage ? '' : hintForText(value, complaintAbout);
   if (!isMessage && !path.includes('headers')) return '';
   return `: JSON.stringify it${isMessage ? String.raw`, as in "message_data":"{\"a\":1}"` : ''}`;
 }

@@ -58,9 +58,9 @@ const HIDDEN_LOGIN = `must not have ${HIDDEN_VALUE} for a user and password, whi
 function hintForUrl(value: string): string {
   if (/^kafka:/i.test(value)) return ': to send to Kafka, use destination_type kafka, with host, port and topic';
   const meant = addressMeant(value);
-  if (meant === undefined) return ', such as https://api.example.com/orders';
-  const { scheme, host, port, hasMore } = meant;
-  return `: did you mean ${scheme === 'https' ? 'https' : 'http'}://${host}${port === undefined ? '' : `:${port}`}/${hasMore ? '...' : ''}?`;
+  const origin = meant === undefined ? '' : `${meant.scheme === 'https' ? 'https' : 'http'}://${meant.host}${meant.port === undefined ? '' : `:${meant.port}`}`;
+  if (meant === undefined || faultOfUrl(origin) !== undefined) return ', such as https://api.example.com/orders';
+  return `: did you mean ${origin}/${meant.hasMore ? '...' : ''}?`;
 }
 
 /**

@@ -151,7 +151,11 @@ function isSameCluster({ host, port }: UncheckedFields, old: KafkaWire): boolean
 }
 
 function isHost(value: string): ReturnType<TextCheck> {
-  return /^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/.test(value) || isIpv6(value) ? undefined : `must be a host name or an IP address${hintForHost(value)}`;
+  return isHostName(value) || isIpv6(value) ? undefined : `must be a host name or an IP address${hintForHost(value)}`;
+}
+
+function isHostName(value: string): boolean {
+  return /^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/.test(value);
 }
 
 /** `localhost:9092` -> `: did you mean host "localhost" and port 9092?` */
@@ -159,6 +163,7 @@ function hintForHost(value: string): string {
   const meant = addressMeant(value);
   if (meant === undefined) return '';
   const host = meant.host.replace(/^\[(.*)\]$/, '$1');
+  if (!isHostName(host) && !isIpv6(host)) return '';
   const others = value.includes(',') ? ' One broker is enough: it names the others.' : '';
   return `: did you mean host ${JSON.stringify(host)}${meant.port === undefined ? '' : ` and port ${meant.port}`}?${others}`;
 }

@@ -77,6 +77,8 @@ describe('what an operator may set for a destination', () => {
   it('says which names there are where none is near, and how a number is written', () => {
     expect(() => parseLimits({ window: 3 })).to.throw(RequestError, 'window is not allowed; known: max_concurrency, rate, burst, reason');
     expect(() => parseLimits({ rate: '2.5' })).to.throw(RequestError, 'rate must be a number: write 2.5 without quotes');
+    expect(() => parseLimits({ rate: '0' })).to.throw(RequestError, 'rate must be a number, and must be greater than or equal to 0.001');
+    expect(() => parseLimits({ max_concurrency: '200000' })).to.throw(RequestError, 'max_concurrency must be a number, and must be less than or equal to 100000');
     expect(() => parseLimits({ rate: '5/s' })).to.throw(RequestError, /rate must be a number$/);
   });
 

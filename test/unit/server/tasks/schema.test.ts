@@ -570,6 +570,12 @@ describe('task schema: what it says to a newcomer', () => {
   const wrong: readonly (readonly [field: string, change: object, said: string])[] = [
     ['max_retries', { max_retries: '3' }, 'must be a number: write 3 without quotes'],
     ['max_retries', { max_retries: 'three' }, 'must be a number'],
+    ['max_retries', { max_retries: '500' }, 'must be a number, and must be less than or equal to 100'],
+    ['max_retries', { max_retries: '-1' }, 'must be a number, and must be greater than or equal to 0'],
+    ['max_retries', { max_retries: '2.5' }, 'must be a number, and must be an integer'],
+    ['base_delay', { base_delay: '0' }, 'must be a number, and must be greater than 0'],
+    ['base_delay', { base_delay: '0s' }, 'must be a number of seconds, and must be greater than 0'],
+    ['max_delay', { max_delay: '2 days' }, 'must be a number of seconds, and must be less than or equal to 86400'],
     ['base_delay', { base_delay: '1.50' }, 'must be a number: write 1.5 without quotes'],
     ['base_delay', { base_delay: '500ms' }, 'must be a number of seconds: write 0.5 without quotes'],
     ['base_delay', { base_delay: '5s' }, 'must be a number of seconds: write 5 without quotes'],
@@ -600,6 +606,9 @@ describe('task schema: what it says to a newcomer', () => {
     ['id', { id: 1001 }, 'must be a string: write it in quotes'],
     ['id', { id: null }, 'must be a string'],
     ['flow_key', { flow_key: true }, 'must be a string: write it in quotes'],
+    ['destination.url', { destination: { url: 5 } }, 'must be a string, and must be an absolute http or https url, such as https://api.example.com/orders'],
+    ['destination.host', { destination_type: 'kafka', destination: { host: -1, port: 1, topic: 't' } }, 'must be a string, and must be a host name or an IP address'],
+    ['destination.topic', { destination_type: 'kafka', destination: { topic: 5 } }, 'must be a string: write it in quotes'],
   ];
   for (const [field, change, said] of wrong) {
     it(`about ${field} in ${JSON.stringify(change)}: ${said}`, () => {
@@ -637,6 +646,8 @@ describe('task schema: what it says to a newcomer', () => {
     ['[::1]:8080', ': did you mean http://[::1]:8080/?'],
     ['kafka://localhost:9092/orders', ': to send to Kafka, use destination_type kafka, with host, port and topic'],
     ['/hook', ', such as https://api.example.com/orders'],
+    ['10.0.0.999', ', such as https://api.example.com/orders'],
+    ['10.0.0.999:80/a', ', such as https://api.example.com/orders'],
     ['?', ', such as https://api.example.com/orders'],
   ];
   for (const [url, said] of urls) {
@@ -653,6 +664,7 @@ describe('task schema: what it says to a newcomer', () => {
     ['10.0.0.1:9092', ': did you mean host "10.0.0.1" and port 9092?'],
     ['[::1]:9092', ': did you mean host "::1" and port 9092?'],
     ['a:9092,b:9092', ': did you mean host "a" and port 9092? One broker is enough: it names the others.'],
+    ['_broker:9092', ''],
     ['-', ''],
   ];
   for (const [host, said] of hosts) {
