@@ -6,6 +6,7 @@ import { addressMeant } from './address-meant.js';
 import { basicCredentials } from './basic-credentials.js';
 import { endpointPath, type PathMask } from './path-mask.js';
 import { percentDecoded } from './percent-decoded.js';
+import { placeholderAtStart } from './placeholder.js';
 
 /**
  * A name of DNS has at most 253 characters, so a longer one is found nowhere. The time to write an international name in
@@ -21,7 +22,8 @@ export function isSameOrigin(url: string, old: string): boolean {
 }
 
 export function hasNoSpaces(value: string): ReturnType<TextCheck> {
-  return /[\s\p{Cc}]/u.test(value) ? 'must not contain spaces or control characters: percent-encode them' : undefined;
+  // `{{ host }}` has spaces, and would be no host without them either.
+  return /[\s\p{Cc}]/u.test(value) ? (faultOfPlaceholder(value) ?? 'must not contain spaces or control characters: percent-encode them') : undefined;
 }
 
 /**
@@ -31,15 +33,22 @@ export function hasNoSpaces(value: string): ReturnType<TextCheck> {
  */
 function faultOfUrl(value: string): ReturnType<TextCheck> {
   const [, beforeQuery, authority] = /^https?:\/\/(([^/\\?#]+)[^?#]*)/i.exec(value) ?? [];
-  if (beforeQuery === undefined || authority === undefined) return NO_URL + hintForUrl(value);
+  if (beforeQuery === undefined || authority === undefined) return faultOfPlaceholder(value) ?? NO_URL + hintForUrl(value);
   if (beforeQuery.includes('\\')) return 'must not contain a backslash: percent-encode it';
   if (/\p{Default_Ignorable_Code_Point}/u.test(authority)) return 'must not have invisible characters in its host';
   if (authority.length - (authority.lastIndexOf('@') + 1) > MAX_AUTHORITY_CHARACTERS) return HOST_TOO_LONG;
   const url = parseUrl(value);
-  if (url === undefined || url.port === '0') return NO_URL;
+  if (url === undefined || url.port === '0') return faultOfPlaceholder(value) ?? NO_URL;
+  // The parser takes them, encoded or not. No name of a host has them, so such a task would fail with each attempt.
+  if (/[${}]/.test(url.hostname)) return faultOfPlaceholder(value) ?? 'must not have the characters $ { } in its host';
   if (url.hostname.endsWith('..')) return 'must not have more than one dot at the end of its host';
   // GET /tasks/:id shows one mark for user and password together.
   return isShownOpenly(url.password === '' ? url.username : url.password) === undefined ? undefined : HIDDEN_LOGIN;
+}
+
+function faultOfPlaceholder(value: string): ReturnType<TextCheck> {
+  const placeholder = placeholderAtStart(value);
+  return placeholder === undefined ? undefined : `${NO_URL}: a ${placeholder} was not filled in`;
 }
 
 /** A client sends to the same few urls again and again. The empty text: there is no fault. */

@@ -4,6 +4,7 @@ import { addressMeant } from './address-meant.js';
 import { brokerName, spellBroker } from './broker-name.js';
 import type { DestinationRow, UncheckedFields } from './destination-row.js';
 import { nameWithoutSecrets } from './name-without-secrets.js';
+import { placeholderIn } from './placeholder.js';
 
 export interface KafkaDestination {
   readonly type: 'kafka';
@@ -160,6 +161,8 @@ function isHostName(value: string): boolean {
 
 /** `localhost:9092` -> `: did you mean host "localhost" and port 9092?` */
 function hintForHost(value: string): string {
+  const placeholder = placeholderIn(value);
+  if (placeholder !== undefined) return `: a ${placeholder} was not filled in`;
   const meant = addressMeant(value);
   if (meant === undefined) return '';
   const host = meant.host.replace(/^\[(.*)\]$/, '$1');

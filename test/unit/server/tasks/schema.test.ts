@@ -302,6 +302,7 @@ describe('task schema: what is refused', () => {
   const usual = [
     'http://a', 'HTTP://A/', 'https://a:8443/', 'http://a?b', 'http://a/?b=\\c', 'http://a/#b\\c', 'http://[::1]:80/', 'http://user:p%5Cw@a/', 'http://a//b', 'http://a/b%5Cc', 'http://a/../b', 'http://bücher.example/ü',
     'http://a./', 'http://a/\u200d', 'http://127.1/', 'http://***/', 'http://a/***@b', 'http://a?***@', 'http://****@a/', 'http://***:x@a/', 'http://user:%2A%2A%2A@a/',
+    'http://a_b.c/', 'http://_a/', 'http://☃.net/', 'http://%41.com/', 'http://a/${id}', 'http://a/{id}?{{b}}#<c>', 'http://${user}:{p}@a/', 'http://a?${b}', 'http://a#{b}', 'http://[::ffff:1.2.3.4]/',
     `http://${'a'.repeat(63)}.${'b'.repeat(63)}.${'c'.repeat(63)}.${'d'.repeat(61)}/${'x'.repeat(300)}`, `http://${'u'.repeat(300)}@a:8080?${'x'.repeat(300)}`,
   ];
   for (const url of usual) {
@@ -655,6 +656,35 @@ describe('task schema: what it says to a newcomer', () => {
       expect(saidOf('destination.url', { ...http, destination: { url } })).to.equal(`destination.url must be an absolute http or https url${said}`);
     });
   }
+
+  const unfilled: readonly (readonly [url: string, said: string])[] = [
+    ['http://${HOST}/x', '${...}'],
+    ['https://api-${secret}.example.com:8443/x', '${...}'],
+    ['http://user:p@${HOST}', '${...}'],
+    ['http://a:${PORT}/x', '${...}'],
+    ['${BASE_URL}/x', '${...}'],
+    ['http://$HOST/x', '$...'],
+    ['$BASE_URL', '$...'],
+    ['http://{{HOST}}/x', '{{...}}'],
+    ['http://{{ .Values.host }}/x', '{{...}}'],
+    ['{{ base_url }}/x', '{{...}}'],
+    ['http://{host}/x', '{...}'],
+    ['http://%HOST%/x', '%...%'],
+    ['http://#{host}/x', '#{...}'],
+    ['http://<host>/x', '<...>'],
+  ];
+  for (const [url, said] of unfilled) {
+    it(`that a ${said} was not filled in, in the url ${url}`, () => {
+      expect(saidOf('destination.url', { ...http, destination: { url } })).to.equal(`destination.url must be an absolute http or https url: a ${said} was not filled in`);
+    });
+  }
+
+  it('that no host has the characters of a placeholder', () => {
+    for (const url of ['http://a}/', 'http://a%24b/', 'http://%7Bhost%7D/']) {
+      expect(saidOf('destination.url', { ...http, destination: { url } })).to.equal('destination.url must not have the characters $ { } in its host');
+    }
+    expect(saidOf('destination.host', { ...kafka, destination: { host: '${BROKER}', port: 1, topic: 't' } })).to.equal('destination.host must be a host name or an IP address: a ${...} was not filled in');
+  });
 
   const hosts: readonly (readonly [host: string, said: string])[] = [
     ['localhost:9092', ': did you mean host "localhost" and port 9092?'],
