@@ -4,8 +4,9 @@ import { RequestError } from '../../shared/domain/errors.js';
 import type { RequestErrorCode } from '../../shared/domain/request-errors.js';
 import type { HeldBytes } from './body-budget.js';
 import { BodyBytes } from './body-bytes.js';
-import { findJsonFault, findJsonFaultInTurns, type JsonFault } from './json-fault.js';
-import { checkJsonShape, checkJsonShapeInTurns, type JsonThing } from './json-scan.js';
+import { OPEN_OBJECT } from './json-bytes.js';
+import { BEHIND_VALUE, findJsonFault, findJsonFaultInTurns, type JsonFault } from './json-fault.js';
+import { checkJsonShape, checkJsonShapeInTurns, hintAtMany, type JsonThing } from './json-scan.js';
 import { repeatedNameByStep } from './repeated-name.js';
 import type { RequestContext } from './request-context.js';
 import { TextPlaces } from './text-places.js';
@@ -26,6 +27,8 @@ export interface BodyOptions {
   readonly code?: RequestErrorCode;
   /** See JsonThing. */
   readonly mostStructural?: number;
+  /** See JsonThing. */
+  readonly many?: string;
   readonly large?: LargeBodyMeans;
   /** A name may stand twice in an object, and the last one counts. Default: no. */
   readonly mayRepeatNames?: boolean;
@@ -56,13 +59,13 @@ export interface LargeBodyMeans {
  * @param maxBytes largest size of the body
  * @throws RequestError unsupported_media_type, too_large, overloaded, invalid_json, `code`, and those of the access check
  */
-export async function readJsonBody(context: BodyContext, maxBytes: number, { code = 'invalid_request', mostStructural, large, limit, mayRepeatNames = false }: BodyOptions = {}): Promise<unknown> {
+export async function readJsonBody(context: BodyContext, maxBytes: number, { code = 'invalid_request', mostStructural, many, large, limit, mayRepeatNames = false }: BodyOptions = {}): Promise<unknown> {
   const { request } = context;
-  checkBodyHeaders(request, { maxBytes, limit }, isJson, 'application/json');
+  checkBodyHeaders(request, { maxBytes, limit }, isJson, 'application/json', many);
   const body = await readBody(request, { maxBytes, limit }, large);
   if (context.isAccessOld) await context.renewAccess();
   if (body.length === 0) throw new RequestError('invalid_json', 'the body is empty: send one JSON object');
-  const thing: JsonThing = { name: 'the body', code, ...(mostStructural === undefined ? {} : { mostStructural }) };
+  const thing: JsonThing = { name: 'the body', code, ...(mostStructural === undefined ? {} : { mostStructural }), ...(many === undefined ? {} : { many }) };
   const value = await parseInTurn(body, thing, large?.turns);
   if (!mayRepeatNames) await checkNames(body, code, large?.turns);
   return value;
@@ -95,19 +98,23 @@ export function isJson(mediaType: string): boolean {
 /**
  * Refuses everything that can be refused before the body comes.
  * @param taken the media types that `isTaken` takes, for the error message
+ * @param many see JsonThing
  * @returns the media type, in lower case
  * @throws RequestError unsupported_media_type, too_large
  */
-export function checkBodyHeaders(request: IncomingMessage, size: SizeLimit, isTaken: (mediaType: string) => boolean, taken: string): string {
+export function checkBodyHeaders(request: IncomingMessage, size: SizeLimit, isTaken: (mediaType: string) => boolean, taken: string, many?: string): string {
   const { 'content-type': type = '', 'content-encoding': encoding = 'identity', 'content-length': length } = request.headers;
   const [mediaType = '', ...parameters] = type.split(';').map((part) => part.trim().toLowerCase());
   const charsets = parameters.filter((parameter) => parameter.startsWith('charset')).map((parameter) => parameter.replace(/^charset\s*=\s*/, '').replaceAll('"', ''));
-  if (!isTaken(mediaType)) throw new RequestError('unsupported_media_type', `Content-Type must be ${taken}${hintForForm(mediaType)}`);
+  if (!isTaken(mediaType)) throw new RequestError('unsupported_media_type', `Content-Type must be ${taken}${hintForForm(mediaType)}${LINES.test(mediaType) ? hintAtMany(many) : ''}`);
   if (charsets.some((charset) => charset !== 'utf-8' && charset !== 'utf8')) throw new RequestError('unsupported_media_type', 'the charset must be utf-8');
   if (encoding.toLowerCase() !== 'identity') throw new RequestError('unsupported_media_type', 'a compressed body is not taken: send it as it is, without Content-Encoding');
   if (length !== undefined && Number(length) > size.maxBytes) throw bodyTooLarge(size);
   return mediaType;
 }
+
+/** What clients write for JSON in lines. */
+const LINES = /^(?:application|text)\/(?:x-)?(?:ndjson|jsonl|jsonlines|json-lines|json-seq)$/;
 
 /** curl says so of every body, unless it is told otherwise. */
 function hintForForm(mediaType: string): string {
@@ -214,7 +221,8 @@ function firstInvalidByte(bytes: Buffer): number {
 /** @param fault undefined: JSON.parse and our own reading differ, which a test looks for */
 function invalidJson(bytes: Buffer, thing: JsonThing, fault: JsonFault | undefined): RequestError {
   const where = fault === undefined ? '' : ` at ${placeIn(bytes, thing, fault.offset)}: ${fault.complaint}`;
-  return new RequestError('invalid_json', `${thing.name} is not valid JSON${where}`);
+  const isSecondObject = fault?.complaint === BEHIND_VALUE && bytes[fault.offset] === OPEN_OBJECT;
+  return new RequestError('invalid_json', `${thing.name} is not valid JSON${where}${isSecondObject ? hintAtMany(thing.many) : ''}`);
 }
 
 function placeIn(bytes: Buffer, { placeOf }: JsonThing, offset: number): string {

@@ -15,6 +15,8 @@ export interface JsonFault {
 /** What may come next outside of a text, a number or a word. */
 type Next = 'value' | 'first element' | 'first name' | 'name' | 'colon' | 'comma' | 'end';
 
+export const BEHIND_VALUE = 'something stands behind the value, where the text should end';
+
 /** The bytes of a long text that are read between two looks at the clock; they take 0.3 ms. */
 const STEP_BYTES = 65_536;
 /** A body of 32 MiB may consist of brackets. */
@@ -87,7 +89,7 @@ class JsonFaultFinder {
       case 'comma':
         return this.#readBehindValue(byte);
       case 'end':
-        return 'something stands behind the value, where the text should end';
+        return BEHIND_VALUE;
     }
   }
 

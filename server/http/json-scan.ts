@@ -93,6 +93,8 @@ export interface JsonThing {
   readonly code: RequestErrorCode;
   /** How many structural characters it may have; the default is MAX_STRUCTURAL_CHARACTERS. */
   readonly mostStructural?: number;
+  /** Which call takes many of them, for the client that sends many to one that takes one: `POST /tasks/batch takes many tasks`. */
+  readonly many?: string;
   /** Where a byte of the text stands for its sender, `line 3, column 14`, if the text is a part of something. */
   readonly placeOf?: (text: Buffer, offset: number) => string;
 }
@@ -139,8 +141,12 @@ function isDeeperThan(value: unknown, levels: number): boolean {
   return Object.values(value).some((each) => isDeeperThan(each, levels - 1));
 }
 
+export function hintAtMany(many: string | undefined): string {
+  return many === undefined ? '' : `; ${many}`;
+}
+
 /** @param complaint of a JsonScan */
-export function tooComplex({ name, code }: JsonThing, complaint: string): RequestError {
-  const message = `${name} ${complaint}: it was not parsed`;
+export function tooComplex({ name, code, many }: JsonThing, complaint: string): RequestError {
+  const message = `${name} ${complaint}: it was not parsed${complaint === TOO_DEEP ? '' : hintAtMany(many)}`;
   return new RequestError(code, message, [{ field: '', message }]);
 }

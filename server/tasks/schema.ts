@@ -180,7 +180,7 @@ function helpfulMessage({ type, path, message, context }: Joi.ValidationErrorIte
 }
 
 function hintForNoTask(value: unknown): string {
-  if (Array.isArray(value)) return ': POST /tasks/batch takes an array of tasks';
+  if (Array.isArray(value)) return ': POST /tasks/batch takes an array of tasks, with Content-Type: application/json';
   return typeof value === 'string' && /^\s*[{[]/.test(value) ? ': it is a text with JSON in it, so it was stringified twice' : '';
 }
 

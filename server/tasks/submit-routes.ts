@@ -28,6 +28,8 @@ export interface SubmitParts {
   readonly shardOf: BatchDeps['shardOf'];
 }
 
+const BATCH_TAKES_MANY = 'POST /tasks/batch takes many tasks: an array, or a task a line with Content-Type: application/x-ndjson';
+
 /** The two calls that bring tasks in. */
 export const submitRoutes: readonly Route<SubmitParts>[] = [
   {
@@ -44,7 +46,7 @@ export const submitRoutes: readonly Route<SubmitParts>[] = [
       const idempotencyKey = idempotencyKeyOf(request);
       const held = bodyBudget.open(request);
       try {
-        const task = parseTask(await readJsonBody(context, maxBodyBytes, { code: 'invalid_task', large: { held, turns }, limit: 'MAX_MESSAGE_BYTES', mayRepeatNames: true }));
+        const task = parseTask(await readJsonBody(context, maxBodyBytes, { code: 'invalid_task', many: BATCH_TAKES_MANY, large: { held, turns }, limit: 'MAX_MESSAGE_BYTES', mayRepeatNames: true }));
         const content = hasLargeMessage(task) ? await contentInTurns(task, turns, secrets) : undefined;
         // Its turns may have taken long, too.
         if (content !== undefined && context.isAccessOld) await context.renewAccess();

@@ -98,6 +98,20 @@ describe('POST /tasks', () => {
     });
   });
 
+  it('names the call for many tasks to a client that sends them here', async () => {
+    const task = JSON.stringify(waiting());
+    const lines = `${task}\n${task}\n`;
+    const said = async (body: string, type: string): Promise<unknown> => (await post(body, { 'content-type': type })).body['error'];
+    for (const type of ['application/x-ndjson', 'application/jsonl', 'text/ndjson']) {
+      expect(await said(lines, type)).to.match(/^Content-Type must be application\/json; POST \/tasks\/batch takes many tasks: .* Content-Type: application\/x-ndjson$/);
+    }
+    expect(await said(lines, 'application/json')).to.match(/^the body is not valid JSON at line 2, column 1: something stands behind .*; POST \/tasks\/batch takes many tasks: /);
+    for (const many of ['{"a":1}\n'.repeat(4_000), `[${'{"a":1},'.repeat(4_000)}{}]`]) expect(await said(many, 'application/json')).to.match(/: it was not parsed; POST \/tasks\/batch takes many tasks: /);
+    expect(await said(`[${task}]`, 'application/json')).to.contain('POST /tasks/batch takes an array of tasks');
+    for (const other of [`${task} x`, task.slice(0, -1)]) expect(await said(other, 'application/json')).not.to.contain('batch');
+    expect(await said(task, 'text/plain')).to.equal('Content-Type must be application/json');
+  });
+
   it('names every violation with its field', async () => {
     const { status, body } = await post(JSON.stringify({ ...waiting(), id: '', base_delay: '1', nonsense: true }));
     expect(status).to.equal(400);
