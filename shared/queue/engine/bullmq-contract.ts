@@ -63,7 +63,7 @@ export const DUE_SCORES = [
 
 /**
  * Methods of BullMQ's that are replaced, or that have to call those that are (bounded-reconnect.ts, watched-calls.ts,
- * lock-renewal.ts), or whose state is used (delivering-worker.ts), and a call that each of them makes.
+ * lock-renewal.ts, lean-worker.ts), or whose state is used (delivering-worker.ts), and a call that each of them makes.
  */
 export const loopMethods = {
   'Worker.mainLoop': ['this.mainLoopQueue = asyncFifoQueue', 'asyncFifoQueue.numTotal() < this._concurrency', 'asyncFifoQueue.numTotal() <= this._concurrency', 'await asyncFifoQueue.fetch()'],
@@ -71,6 +71,12 @@ export const loopMethods = {
   'Worker.getBlockTimeout': ['blockUntil - Date.now()'],
   'Worker.moveToActive': ['this.backend.moveToActive('],
   'Worker.processJob': ['this.lockManager.trackJob(job.id, token,', 'this.handleCompleted(result, job, token,', 'this.handleFailed(err, job, token,'],
+  'Worker.handleCompleted': ['job.moveToCompleted(result, token,', "this.emit('completed', job, result, 'active')", 'this.updateDelays(rateLimitDelay, delayUntil)', 'this.nextJobFromJobData(jobData, jobId, token)'],
+  'Worker.nextJobFromJobData': ['this.drained = false', 'this.createJob(jobData, jobId)', 'job.token = token', "this.emit('active', job, 'waiting')"],
+  'Worker.getUnrecoverableErrorMessage': ['job.deferredFailure'],
+  'Worker.retryIfFailed': ['opts.delayInMs', 'opts.onlyEmitError'],
+  'Worker.updateDelays': ['this.blockUntil ='],
+  'Job.moveToCompleted': ['this.backend.moveToCompleted(this, returnValue, this.opts.removeOnComplete, token, fetchNext)', 'this.finishedOn = finishedOn', 'this.attemptsMade += 1'],
   'backend.waitForJob': ['this.queue.blockingClient', 'this.reconnectBlocking()'],
   'backend.reconnectBlocking': ['this.blockingConnection.reconnect()'],
   'backend.moveToActive': ['this.execCommand('],

@@ -1,7 +1,8 @@
-import { isNotConnectionError, Worker, type Job, type JobJson, type Processor, type RedisQueueBackend, type WorkerOptions } from 'bullmq';
+import { isNotConnectionError, type Job, type JobJson, type Processor, type RedisQueueBackend, type Worker, type WorkerOptions } from 'bullmq';
 import type { Clock } from '../../domain/ports.js';
 import type { RedisClient } from '../../redis/redis-connection.js';
 import { deliveryBackend } from './delivery-backend.js';
+import { LeanWorker } from './lean-worker.js';
 import { renewLocksByFetch, type EndRenewal } from './lock-renewal.js';
 import { PendingCalls } from './pending-calls.js';
 import { UNREADABLE_DATA } from './readable-job.js';
@@ -36,7 +37,7 @@ export interface DeliveringWorkerOptions extends Omit<WorkerOptions, 'connection
  * BullMQ has no event for a job whose end cannot be recorded any more, for example when its lock has lapsed and another
  * worker has it. Such a job would count as in hand until the process ends.
  */
-export class DeliveringWorker extends Worker {
+export class DeliveringWorker extends LeanWorker {
   /** Set it right after construction. BullMQ calls it when it has finished with the job, whatever the result. */
   onThrough: (jobId: string) => void = () => undefined;
   readonly calls: PendingCalls;
@@ -115,35 +116,36 @@ export class DeliveringWorker extends Worker {
     }
   }
 
-  override async processJob(...args: Parameters<Worker['processJob']>): ReturnType<Worker['processJob']> {
+  override processJob(...args: Parameters<LeanWorker['processJob']>): ReturnType<LeanWorker['processJob']> {
     this.#begun += 1;
-    try {
-      // The answer to its last fetch has come too late: the outcome could not be recorded any more.
-      if (isClosing(this)) {
-        await giveBack(args[0], args[1]);
-        return;
-      }
-      return await super.processJob(...args);
-    } finally {
-      this.#endRenewal(args[0].id ?? '', args[1]);
-      this.#ended += 1;
-      // A closing worker gives up when Redis is away. A job whose end it could not record is still in hand.
-      if (!isClosing(this)) this.onThrough(args[0].id ?? '');
-      this.#onChange();
-    }
+    // The answer to its last fetch has come too late: the outcome could not be recorded any more.
+    return isClosing(this) ? this.#giveBack(args[0], args[1]) : super.processJob(...args);
   }
 
-  /** From here on the lock is Redis' to remove. */
-  protected override handleCompleted(...args: Parameters<Worker['handleCompleted']>): ReturnType<Worker['handleCompleted']> {
-    this.#endRenewal(args[1].id ?? '', args[2]);
-    return super.handleCompleted(...args).catch((error: unknown) => {
-      // BullMQ repeats it by itself when its connection is lost.
-      if (!isRefusedForNow(error) || !isNotConnectionError(error as Error)) throw error;
-      // It would write down that the job has failed. What arrived must not be put back for that: its lock lapses.
-      this.emit('error', error as Error);
-      // BullMQ's type leaves out that there may be no next job.
-      return undefined as unknown as Job;
-    });
+  /** Gives a job back uncounted. If Redis is away, its lock lapses. */
+  async #giveBack(job: Job, token: string): Promise<void> {
+    await job.moveToWait(token).catch(() => undefined);
+    this.ended(job, token);
+  }
+
+  protected override ended(job: Job, token: string): void {
+    this.#endRenewal(job.id ?? '', token);
+    this.#ended += 1;
+    // A closing worker gives up when Redis is away. A job whose end it could not record is still in hand.
+    if (!isClosing(this)) this.onThrough(job.id ?? '');
+    this.#onChange();
+  }
+
+  protected override ending(job: Job, token: string): void {
+    this.#endRenewal(job.id ?? '', token);
+  }
+
+  /** BullMQ would write down that the job has failed. What arrived must not be put back for that: its lock lapses. */
+  protected override isLeftFor(error: unknown): boolean {
+    // BullMQ repeats it by itself when its connection is lost.
+    if (!isRefusedForNow(error) || !isNotConnectionError(error as Error)) return false;
+    this.emit('error', error as Error);
+    return true;
   }
 
   protected override async handleFailed(...args: Parameters<Worker['handleFailed']>): ReturnType<Worker['handleFailed']> {
@@ -209,10 +211,6 @@ function wakeLoop(worker: Worker): void {
   mainLoopQueue?.add(Promise.resolve());
 }
 
-/** Gives a job back uncounted. If Redis is away, its lock lapses. */
-async function giveBack(job: Job, token: string): Promise<void> {
-  await job.moveToWait(token).catch(() => undefined);
-}
 
 /** Whether its close has been called. BullMQ keeps the promise of close in this property. */
 function isClosing(worker: Worker): boolean {

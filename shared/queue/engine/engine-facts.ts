@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { Job, Worker, type MinimalJob, type Queue } from 'bullmq';
-import type { LoopMethodName } from './bullmq-contract.js';
+import { loopMethods, type LoopMethodName } from './bullmq-contract.js';
 import { definedScripts, type DefinedScripts } from './defined-scripts.js';
 import { recordPriorityChange } from './priority-change.js';
 import { recordPromotion } from './promote-job.js';
@@ -75,15 +75,10 @@ export async function readEngineFacts(queue: Queue, client: QueueClient): Promis
 
 function loopMethodsOf(backend: object): EngineFacts['loop'] {
   // Some of them are private. Only their texts are looked at.
-  const [worker, own] = [Worker.prototype, backend] as unknown as readonly [Readonly<Record<string, unknown>>, Readonly<Record<string, unknown>>];
-  return {
-    'Worker.mainLoop': worker['mainLoop'],
-    'Worker.waitForJob': worker['waitForJob'],
-    'Worker.getBlockTimeout': worker['getBlockTimeout'],
-    'Worker.moveToActive': worker['moveToActive'],
-    'Worker.processJob': worker['processJob'],
-    'backend.waitForJob': own['waitForJob'],
-    'backend.reconnectBlocking': own['reconnectBlocking'],
-    'backend.moveToActive': own['moveToActive'],
-  };
+  const owners = { Worker: Worker.prototype, Job: Job.prototype, backend } as unknown as Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  const entries = Object.keys(loopMethods).map((name) => {
+    const [owner = '', method = ''] = name.split('.');
+    return [name, owners[owner]?.[method]] as const;
+  });
+  return Object.fromEntries(entries) as EngineFacts['loop'];
 }
