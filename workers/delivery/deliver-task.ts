@@ -9,7 +9,7 @@ import type { Flow } from '../../shared/domain/destinations/flow.js';
 import { flowDue, flowOf, type DefaultBrokers } from '../../shared/domain/flow/flow-key.js';
 import { decideAfterFault, decideOutcome, decideUnreadable, leftInHand, type Fetched, type Finding, type Outcome, type OutcomeRules } from '../../shared/domain/task/outcome.js';
 import { SealedTextError, type SecretBox } from '../../shared/domain/secrets/secret-box.js';
-import { TimeLimitReached, type Clock, type DeliveryResult, type Random } from '../../shared/domain/ports.js';
+import { TimeLimitReached, type Clock, type DeliveryResult, type EndSignal, type Random } from '../../shared/domain/ports.js';
 import { shownPhase } from '../../shared/domain/task/shown-phase.js';
 import { openTask } from '../../shared/domain/task/task-secrets.js';
 import type { Task } from '../../shared/domain/task/task.js';
@@ -22,7 +22,7 @@ import { adapterFor, type AdapterRegistry } from '../adapters/registry.js';
 import type { FlowControl } from '../flow-control/flow-control.js';
 import { beginAttemptSpan, sentFacts } from './attempt-span.js';
 import { loggedDetail } from './logged-detail.js';
-import type { SendsInFlight } from './sends-in-flight.js';
+import type { SendsInFlight, SendUnderWay } from './sends-in-flight.js';
 
 /** A job as this process got it, before its data is checked. */
 export interface FetchedJob {
@@ -50,7 +50,7 @@ export interface Delivery {
   readonly result?: DeliveryResult | undefined;
   /** The flow of a deferred task in which it waits. */
   readonly flow?: Flow | undefined;
-  /** The same as the task names it. */
+  /** The flow as the task names it; undefined where it was not asked for. */
   readonly named?: Flow | undefined;
   /** When the send began, ms since the epoch. The time that it waited in its slot before is not a part of it. */
   readonly startedAt: number;
@@ -131,19 +131,23 @@ interface Decided extends Pick<Delivery, 'outcome' | 'result' | 'flow' | 'named'
 
 /** Any error in here becomes a finding like all others: BullMQ would repeat the task for ever, every 5 s, uncounted. */
 async function decideAttempt({ jobId, task, edits, progress, stalls, hasWaited, trace }: Attempt, context: DeliverTaskContext): Promise<Decided> {
-  const { rules, random, logger, hasFault, tracing } = context;
+  const { rules, random, logger, hasFault, tracing, flowControl, clock } = context;
   let span: AttemptSpan | undefined;
+  let named: Flow | undefined;
   const decide = (finding: Exclude<Finding, Fetched>): Outcome =>
     hasFault() ? decideAfterFault(finding, task, progress, rules, random()) : decideOutcome(finding, task, progress, rules, random());
   try {
-    const { flowControl, clock } = context;
     if (hasFault()) return { outcome: leftInHand };
-    const { destination, flow: named } = nextSend(task, progress, context);
+    const next = nextSend(task, progress, context);
+    const { destination } = next;
+    named = next.flow;
     if (stalls > 0) flowControl.recovered(named, jobId);
     const start = decideOutcome({ kind: 'fetched', stalls }, task, progress, rules, random());
-    if (start.kind !== 'send') return { outcome: start };
+    if (start.kind !== 'send') return { outcome: start, named };
     const flow = flowControl.resolve(named, task.id);
-    const entry = await flowControl.enter({ flow, named, taskId: task.id, jobId, longestWaitMs: (progress.phase === 'delivery' ? task.retryPolicy : rules.dead).maxDelayMs, hasWaited, hasFailed: progress.attempt > 0 });
+    const entered = flowControl.enter({ flow, named, taskId: task.id, jobId, longestWaitMs: (progress.phase === 'delivery' ? task.retryPolicy : rules.dead).maxDelayMs, hasWaited, hasFailed: progress.attempt > 0 });
+    // Awaited only where there is something to wait for: one more microtask for each send shows in the delivery rate.
+    const entry = entered instanceof Promise ? await entered : entered;
     if (entry.kind === 'refused') {
       // While it was held, a second task may have shown that its endpoint is one.
       const waitsIn = flowControl.waitsIn(named, task.id);
@@ -152,27 +156,34 @@ async function decideAttempt({ jobId, task, edits, progress, stalls, hasWaited, 
     const startedAt = clock();
     const startedMs = performance.now();
     let result: DeliveryResult | undefined;
+    let sending: SendUnderWay | undefined;
     try {
       // The fault may have come while the task was held in its slot.
-      if (hasFault()) return { outcome: leftInHand };
+      if (hasFault()) return { outcome: leftInHand, named };
       if (tracing !== undefined) span = beginAttemptSpan(tracing, { task, progress, trace }, destination, context);
-      result = withoutSecretsIn(await send({ task, edits, progress, trace, span }, destination, context), destination, context.mask);
+      sending = beginSend(context);
+      result = withoutSecretsIn(await send({ task, edits, progress, trace, span }, destination, sending.signal, context), destination, context.mask);
       if (result.kind === 'failed' && flowControl.hasCircuitOpenedDuring(entry, result)) return { outcome: decide({ kind: 'circuit_opened_during_send', result, waiting: flowControl.waiting(flow), at: clock() }), result, flow, named, startedAt, startedMs, span };
-      return { outcome: decide({ kind: 'result', result }), result, startedAt, startedMs, span };
+      return { outcome: decide({ kind: 'result', result }), result, named, startedAt, startedMs, span };
     } finally {
+      sending?.end();
       flowControl.leave(entry, result);
     }
   } catch (error) {
     logger.error('bug: a delivery threw', { task_id: task.id, error: printError(error), stack: error instanceof Error ? error.stack : undefined });
-    return { outcome: decide({ kind: 'bug' }), span };
+    return { outcome: decide({ kind: 'bug' }), named, span };
   }
 }
 
+function beginSend({ inFlight, timeLimitMs }: DeliverTaskContext): SendUnderWay {
+  return inFlight.begin(timeLimitMs, () => new TimeLimitReached(timeLimitMs));
+}
+
 /** @throws only for a bug of ours: an adapter resolves for whatever the other side does */
-function send({ task, edits, progress, trace, span }: Pick<Attempt, 'task' | 'edits' | 'progress' | 'trace'> & { readonly span: AttemptSpan | undefined }, destination: Destination, { adapters, inFlight, timeLimitMs, mask, defaultBrokers }: DeliverTaskContext): Promise<DeliveryResult> {
+function send({ task, edits, progress, trace, span }: Pick<Attempt, 'task' | 'edits' | 'progress' | 'trace'> & { readonly span: AttemptSpan | undefined }, destination: Destination, signal: EndSignal, { adapters, mask, defaultBrokers }: DeliverTaskContext): Promise<DeliveryResult> {
   const attempt = attemptToSend(task, progress, mask, edits, defaultBrokers, trace?.context ?? span?.context);
-  const sending = (): Promise<DeliveryResult> => inFlight.run(timeLimitMs, () => new TimeLimitReached(timeLimitMs), (signal) => adapterFor(adapters, destination).send(attempt, destination, signal));
-  return span === undefined ? sending() : span.send(sending);
+  const adapter = adapterFor(adapters, destination);
+  return span === undefined ? adapter.send(attempt, destination, signal) : span.send(() => adapter.send(attempt, destination, signal));
 }
 
 function nextSend(task: Task, { phase }: TaskProgress, { defaultBrokers, mask }: Pick<DeliverTaskContext, 'defaultBrokers' | 'mask'>): { destination: Destination; flow: Flow } {
@@ -192,7 +203,7 @@ function leaveUnread(job: FetchedJob, error: unknown, startedAt: number, context
 }
 
 function logAttempt(delivery: Delivery & { readonly task: Task; readonly progress: TaskProgress }, traceId: string | undefined, { logger, mask, defaultBrokers }: DeliverTaskContext): void {
-  const { outcome, task, progress, result, startedAt, durationMs, dueAt } = delivery;
+  const { outcome, task, progress, result, named, startedAt, durationMs, dueAt } = delivery;
   const failure = result?.kind === 'failed' ? result : undefined;
   logger.attempt(() => ({
     task_id: task.id,
@@ -204,7 +215,7 @@ function logAttempt(delivery: Delivery & { readonly task: Task; readonly progres
     phase: shownPhase(progress.phase),
     attempt: progress.attempt,
     max_retries: task.retryPolicy.maxRetries,
-    destination: flowOf(progress.phase === 'delivery' || task.deadDestination === undefined ? task.destination : task.deadDestination, undefined, defaultBrokers, mask).endpoint,
+    destination: (named ?? flowOf(progress.phase === 'delivery' || task.deadDestination === undefined ? task.destination : task.deadDestination, undefined, defaultBrokers, mask)).endpoint,
     outcome: outcome.kind,
     duration_ms: durationMs,
     late_ms: lateMs(dueAt, startedAt),

@@ -191,12 +191,21 @@ export class DeliveryWorker {
     this.#worker.start().catch((error: unknown) => this.#brake.failed(error));
   }
 
+  /** One function, and awaited only where there is something to wait for: each promise more shows in the delivery rate. */
   async #process(job: Job, token: string): Promise<unknown> {
     this.#took(job);
     // Within its limit it is only raised: a job that ends fetches the next one itself, in the call that records its end.
     this.#worker.concurrency = Math.min(this.#inHand.most, Math.max(this.#worker.concurrency, this.#inHand.size + FETCH_AHEAD));
     try {
-      return await this.#deliver(job, token);
+      takeOverRetries(job);
+      const log = decodeLog(job.stacktrace);
+      const fetched = fetchedJobOf(job, log);
+      const delivery = await deliverTask(fetched, this.options.context);
+      this.#count(delivery, log, fetched.createdAt);
+      // Nearly no run was started by a bulk action: then nothing is waited for here.
+      if (isInBulkAction(log)) await tellBulkAction(fetched, delivery, this.options.shard, this.#told);
+      const settled = settleOutcome(job, token, log, delivery, this.#settling);
+      return settled instanceof Promise ? await settled : settled;
     } catch (error) {
       // These errors say that the job has been put back already. All others are still to be recorded.
       if (error instanceof DelayedError || error instanceof WaitingError) this.#through(job.id ?? '');
@@ -215,22 +224,11 @@ export class DeliveryWorker {
     this.#inHand.through(jobId);
   }
 
-  async #deliver(job: Job, token: string): Promise<unknown> {
-    takeOverRetries(job);
-    const { context } = this.options;
-    const log = decodeLog(job.stacktrace);
-    // This count of ours stands beside BullMQ's: see submission.ts.
-    const stored = job.opts as Partial<StoredOptions>;
-    const fetched: FetchedJob = { id: job.id ?? '', data: job.data, log, firstRun: stored.run ?? 1, createdAt: job.timestamp, stalls: job.stalledCounter, hasWaited: takePutBack(job.id ?? ''), trace: submittedTraceOf(stored) };
-    const delivery = await deliverTask(fetched, context);
-    const { activity, failures, metrics, shard } = this.options;
+  #count(delivery: Delivery, log: readonly LogEntry[], createdAt: number): void {
+    const { activity, failures, metrics, context } = this.options;
     countDelivery(delivery, activity);
     countFailure(delivery, failures, context);
-    metrics.ended(delivery, log, fetched.createdAt);
-    // Nearly no run was started by a bulk action: then nothing is waited for here.
-    if (isInBulkAction(log)) await tellBulkAction(fetched, delivery, shard, this.#told);
-    // Awaited: a promise that an async function returns costs two more steps of the microtask queue.
-    return await settleOutcome(job, token, log, delivery, this.#settling);
+    metrics.ended(delivery, log, createdAt);
   }
 
   #settleContext(): SettleContext {
@@ -304,4 +302,11 @@ export class DeliveryWorker {
       },
     });
   }
+}
+
+function fetchedJobOf(job: Job, log: readonly LogEntry[]): FetchedJob {
+  // This count of ours stands beside BullMQ's: see submission.ts.
+  const stored = job.opts as Partial<StoredOptions>;
+  const id = job.id ?? '';
+  return { id, data: job.data, log, firstRun: stored.run ?? 1, createdAt: job.timestamp, stalls: job.stalledCounter, hasWaited: takePutBack(id), trace: submittedTraceOf(stored) };
 }

@@ -6,15 +6,16 @@ type Listener = (() => void) | { handleEvent(): void };
 export class SendSignal implements EndSignal {
   aborted = false;
   reason: unknown;
-  /** It nearly always has one element. */
-  #listeners: readonly Listener[] = [];
+  /** Nearly always there is one at most. */
+  #listeners: Listener[] = [];
 
   addEventListener(_type: 'abort', listener: Listener): void {
-    this.#listeners = [...this.#listeners, listener];
+    this.#listeners.push(listener);
   }
 
   removeEventListener(_type: 'abort', listener: Listener): void {
-    this.#listeners = this.#listeners.filter((one) => one !== listener);
+    const at = this.#listeners.lastIndexOf(listener);
+    if (at >= 0) this.#listeners.splice(at, 1);
   }
 
   /** Aborts once; later calls are ignored. */

@@ -39,9 +39,10 @@ export interface SettleContext {
  * | defer | delayed, no attempt counted, and in the waiting list of its destination |
  * | leave | nothing: the lock lapses after the end of the process, and BullMQ counts a stall |
  *
+ * @returns at once for what was delivered: nearly every task is
  * @throws always, but for delivered and leave
  */
-export async function settleOutcome(job: Job, token: string, log: readonly LogEntry[], delivery: Delivery, context: SettleContext): Promise<Completion> {
+export function settleOutcome(job: Job, token: string, log: readonly LogEntry[], delivery: Delivery, context: SettleContext): Completion | Promise<never> {
   const { outcome } = delivery;
   const kept = makeRoom(log);
   // BullMQ adds the error's stack to this list and writes it.

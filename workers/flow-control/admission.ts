@@ -171,7 +171,7 @@ export class Admission {
 
   /** Each by its name: to spread an object costs more than the rest of this. */
   #ticket({ flow, named, taskId, jobId, longestWaitMs }: Candidate, slot: Slot, limit: Limit | undefined, isProbe: boolean): Ticket {
-    return { kind: 'ticket', flow, named, taskId, jobId, longestWaitMs, slot, row: this.parts.stats.started(flow), isProbe, limit };
+    return { kind: 'ticket', flow, named, taskId, jobId, longestWaitMs, slot, row: this.parts.stats.started(flow, slot.startedAt), isProbe, limit };
   }
 }
 

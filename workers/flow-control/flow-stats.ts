@@ -61,10 +61,11 @@ export class FlowStats {
     return this.#endpoints.size + this.#hosts.size;
   }
 
-  started(flow: Flow): FlowRow {
+  /** @param at monotonic ms */
+  started(flow: Flow, at = this.now()): FlowRow {
     const row = this.#row(flow);
     row.inFlight += 1;
-    this.#turn(row);
+    this.#turn(row, at);
     row.now.started += 1;
     return row;
   }

@@ -19,11 +19,12 @@ export class SlotLoads {
   /**
    * Time alone makes an endpoint hang, so each look at it also counts its sends in flight anew for the host.
    * @param ignoresWindow true: windows do not count, only shares of the slots
+   * @param now           monotonic ms
    */
-  ofEndpoint(endpoint: EndpointSlots, ignoresWindow = false): EndpointLoad {
+  ofEndpoint(endpoint: EndpointSlots, ignoresWindow = false, now = this.options.now()): EndpointLoad {
     const { inFlight, oldest, held, latencyMs, refused, host } = endpoint;
-    const oldestMs = oldest === undefined ? 0 : this.options.now() - oldest.startedAt;
-    const load = { inFlight, held: held.length, latencyMs, oldestMs, isHanging: oldestMs > this.options.rules.holdMs && this.#areOld(oldest), window: this.#windowOf(endpoint.window, ignoresWindow), refused };
+    const oldestMs = oldest === undefined ? 0 : now - oldest.startedAt;
+    const load = { inFlight, held: held.length, latencyMs, oldestMs, isHanging: oldestMs > this.options.rules.holdMs && this.#areOld(oldest, now), window: this.#windowOf(endpoint.window, ignoresWindow), refused };
     const isQuickNow = isQuick(load, this.options.rules);
     if (isQuickNow !== endpoint.isQuick) {
       host.unproven += isQuickNow ? -inFlight : inFlight;
@@ -47,8 +48,8 @@ export class SlotLoads {
   }
 
   /** Do the oldest ones, as many as are looked at, take longer than a task may be held for? A single one may be chance. */
-  #areOld(oldest: Slot | undefined): boolean {
-    const before = this.options.now() - this.options.rules.holdMs;
+  #areOld(oldest: Slot | undefined, now: number): boolean {
+    const before = now - this.options.rules.holdMs;
     let left = OLDEST_LOOKED_AT;
     for (let slot = oldest; slot !== undefined && left > 0; slot = slot.newer) {
       if (slot.startedAt > before) return false;

@@ -67,13 +67,14 @@ export class Slots {
     const endpoint = this.#known.of(flow);
     const { host } = endpoint;
     const { rules, now } = this.options;
-    if (endpoint.inFlight === 0) endpoint.window = windowAtStart(endpoint.window, now() - endpoint.idleSince, this.#firstWindow);
-    if (host.inFlight === 0) host.window = windowAtStart(host.window, now() - host.idleSince, this.#firstWindow);
+    const at = now();
+    if (endpoint.inFlight === 0) endpoint.window = windowAtStart(endpoint.window, at - endpoint.idleSince, this.#firstWindow);
+    if (host.inFlight === 0) host.window = windowAtStart(host.window, at - host.idleSince, this.#firstWindow);
     this.#growInSilence(endpoint);
-    const start = mayStart(this.#loads.ofEndpoint(endpoint, ignoresWindow), this.#loads.ofHost(host, ignoresWindow), this.#inFlight, rules);
+    const start = mayStart(this.#loads.ofEndpoint(endpoint, ignoresWindow, at), this.#loads.ofHost(host, ignoresWindow), this.#inFlight, rules);
     switch (start.kind) {
       case 'start':
-        return this.#start(endpoint);
+        return this.#start(endpoint, at);
       case 'defer':
         endpoint.refused += 1;
         return undefined;
@@ -171,10 +172,11 @@ export class Slots {
     return firstWindow(this.options.workers?.() ?? 1);
   }
 
-  #start(endpoint: EndpointSlots): Slot {
+  /** @param at monotonic ms */
+  #start(endpoint: EndpointSlots, at = this.options.now()): Slot {
     const { host, isQuick } = endpoint;
     const isTry = !isQuick && isFullOfUnproven(this.#loads.ofHost(host, true), this.#inFlight, this.options.rules);
-    const slot: Slot = { endpoint, isTry, startedAt: this.options.now(), older: undefined, newer: undefined };
+    const slot: Slot = { endpoint, isTry, startedAt: at, older: undefined, newer: undefined };
     endpoint.add(slot);
     endpoint.refused = 0;
     if (host.inFlight === 0) host.busySince = slot.startedAt;
@@ -202,10 +204,10 @@ export class Slots {
     if (endpoint.inFlight === 0) endpoint.idleSince = at;
     if (host.inFlight === 0) host.idleSince = at;
     if (this.#holding.size === 0) return;
-    this.#admitHeld(endpoint);
+    this.#admitHeld(endpoint, at);
     if (this.#isAloneToHold(endpoint)) return;
     // One slot less in use raises the threshold of all hosts.
-    for (const other of this.#holding) this.#admitHeldOf(other);
+    for (const other of this.#holding) this.#admitHeldOf(other, at);
   }
 
   /** No other endpoint waits that would have to be looked at. */
@@ -277,25 +279,26 @@ export class Slots {
     });
   }
 
-  /** The endpoints of a host take turns. */
-  #admitHeldOf(host: HostSlots): void {
+  /** The endpoints of a host take turns. @param at monotonic ms */
+  #admitHeldOf(host: HostSlots, at = this.options.now()): void {
     for (let left = Math.min(host.holding.size, LOOKED_AT_ONCE); left > 0; left -= 1) {
       if (!hasHostRoom(this.#loads.ofHost(host), this.#inFlight, this.options.rules)) return;
       const endpoint = host.nextHolding();
       if (endpoint === undefined) return;
-      this.#admitHeld(endpoint);
+      this.#admitHeld(endpoint, at);
       if (!host.holding.delete(endpoint)) continue;
       host.holding.add(endpoint);
     }
   }
 
-  #admitHeld(endpoint: EndpointSlots): void {
+  /** @param at monotonic ms */
+  #admitHeld(endpoint: EndpointSlots, at = this.options.now()): void {
     const { held, host } = endpoint;
-    while (held.length > 0 && hasRoom(this.#loads.ofEndpoint(endpoint), this.#loads.ofHost(host), this.#inFlight, this.options.rules)) {
+    while (held.length > 0 && hasRoom(this.#loads.ofEndpoint(endpoint, false, at), this.#loads.ofHost(host), this.#inFlight, this.options.rules)) {
       const first = held.shift();
       host.held -= 1;
       clearTimeout(first?.timer);
-      first?.admit(this.#start(endpoint));
+      first?.admit(this.#start(endpoint, at));
     }
     this.#dropIfNoneIsHeld(endpoint);
   }

@@ -111,7 +111,9 @@ export class TestSendRunner {
     }
     const { destination } = task;
     const attempt = marked(attemptToSend(task, readProgress([], FIRST_RUN), mask, 0, defaultBrokers));
-    const shown = withoutSecretsIn(await this.#sends.run(limitMs, () => new TimeLimitReached(limitMs), (signal) => adapterFor(adapters, destination).send(attempt, destination, signal)), destination, mask);
+    const sending = this.#sends.begin(limitMs, () => new TimeLimitReached(limitMs));
+    const result = await adapterFor(adapters, destination).send(attempt, destination, sending.signal).finally(() => { sending.end(); });
+    const shown = withoutSecretsIn(result, destination, mask);
     logger.info('test send', { test_send: id, destination: flowOf(destination, undefined, defaultBrokers, mask).endpoint, outcome: shown.kind, code: shown.kind === 'failed' ? shown.code : undefined });
     return shown;
   }

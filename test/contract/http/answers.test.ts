@@ -239,7 +239,9 @@ describe('http adapter: what an answer means', function () {
           setImmediate(() => { while (performance.now() < startedAt + limitMs + 20); });
           return how === 'answer' ? { kind: 'answer', status: 500 } : { kind: 'break', when: 'before_headers', how };
         });
-        const result = await new SendsInFlight().run(limitMs, () => new TimeLimitReached(limitMs), (signal) => adapter.send(attemptFor('task'), { type: 'http', url: receiver.url('/') }, signal));
+        const sending = new SendsInFlight().begin(limitMs, () => new TimeLimitReached(limitMs));
+        const result = await adapter.send(attemptFor('task'), { type: 'http', url: receiver.url('/') }, sending.signal);
+        sending.end();
         expect(inShort(result)).to.equal(short);
       });
     }

@@ -13,24 +13,35 @@ const limit = (): Error => new TimeLimitReached(1);
 describe('SendsInFlight', () => {
   it('aborts a send at its time limit, with the reason it was given', async () => {
     const sends = new SendsInFlight();
-    expect(await sends.run(1, limit, untilAborted)).to.be.instanceOf(TimeLimitReached);
+    const sending = sends.begin(1, limit);
+    expect(await untilAborted(sending.signal)).to.be.instanceOf(TimeLimitReached);
+    sending.end();
     expect(sends.size).to.equal(0);
   });
 
   it('aborts all sends at shutdown, and none that come later', async () => {
     const sends = new SendsInFlight();
-    const running = [sends.run(60_000, limit, untilAborted), sends.run(60_000, limit, untilAborted)];
+    const running = [sends.begin(60_000, limit), sends.begin(60_000, limit)];
+    const reasons = running.map(({ signal }) => untilAborted(signal));
     expect(sends.size).to.equal(2);
     sends.abortAll(new ShuttingDown());
-    for (const reason of await Promise.all(running)) expect(reason).to.be.instanceOf(ShuttingDown);
-    expect(await sends.run(60_000, limit, async (signal) => signal.aborted)).to.equal(false);
+    for (const reason of await Promise.all(reasons)) expect(reason).to.be.instanceOf(ShuttingDown);
+    for (const sending of running) sending.end();
+    const later = sends.begin(60_000, limit);
+    expect(later.signal.aborted).to.equal(false);
+    later.end();
+    expect(sends.size).to.equal(0);
   });
 
-  it('forgets a send that throws, and hands the error on', async () => {
+  it('aborts no send that has ended, however often that was said', async () => {
     const sends = new SendsInFlight();
-    const failure = new Error('a bug');
-    const seen = await sends.run(60_000, limit, () => Promise.reject(failure)).catch((error: unknown) => error);
-    expect(seen).to.equal(failure);
-    expect(sends.size).to.equal(0);
+    const [ended, other] = [sends.begin(20, limit), sends.begin(40, limit)];
+    ended.end();
+    ended.end();
+    expect(sends.size).to.equal(1);
+    expect(await untilAborted(other.signal)).to.be.instanceOf(TimeLimitReached);
+    sends.abortAll(new ShuttingDown());
+    expect([ended.signal.aborted, ended.signal.reason]).to.deep.equal([false, undefined]);
+    other.end();
   });
 });
