@@ -7,17 +7,21 @@ import { isCluster, type RedisClient } from './redis-connection.js';
 import { redisErrorCode } from './redis-error.js';
 import { mastersOf, serverName } from './redis-masters.js';
 import { SILENT_AFTER_MS, watchSilence } from './silence-watch.js';
+import { answersWrites } from './write-answer.js';
 
 /**
  * A connection that is closed, and ready again within this time, ms, was replaced: ioredis does so after each write that a
  * read-only Redis refuses.
  */
 const REPLACED_WITHIN_MS = 500;
+/** From one question whether Redis is back to the next on the same connection, ms. */
+const ASK_AGAIN_MS = 100;
 /** How long a start waits for a setting that it only warns of, ms. */
 const SETTING_WITHIN_MS = 1_000;
 
 /**
- * Logs one line when Redis goes away and one line when it is back.
+ * Logs one line when Redis goes away and one line when it is back. It is back when it answers what may write: while its writes are
+ * paused it gives every new connection a welcome, and each of them is given up after a second.
  * @param profile of the connection: see connectRedis. For a worker, a Redis that keeps its connections and does not answer is
  *                away, too
  */
@@ -33,12 +37,24 @@ export function logConnectionChanges(redis: RedisClient, logger: Logger, profile
     closed ??= setTimeout(onAway, REPLACED_WITHIN_MS).unref();
   });
   const onBack = (): void => {
-    clearTimeout(closed);
-    closed = undefined;
     if (isAway) logger.info('redis is back');
     isAway = false;
   };
-  redis.on('ready', onBack);
+  let isAsked = false;
+  const askWhetherBack = async (): Promise<void> => {
+    if (!isAway || isAsked) return;
+    isAsked = true;
+    const isAnswered = await answersWrites(redis);
+    isAsked = false;
+    if (isAnswered) onBack();
+    else if (redis.status === 'ready') setTimeout(() => void askWhetherBack(), ASK_AGAIN_MS).unref();
+  };
+  redis.on('ready', () => {
+    clearTimeout(closed);
+    closed = undefined;
+    // A worker is asked every second anyway.
+    if (profile === 'server') void askWhetherBack();
+  });
   redis.on('end', () => {
     // Closed by us: nothing to say.
     clearTimeout(closed);

@@ -1,5 +1,6 @@
 import { AlignedInterval } from '../lifecycle/aligned-timer.js';
 import type { RedisClient } from './redis-connection.js';
+import { answersWrites } from './write-answer.js';
 
 const ASK_EVERY_MS = 1_000;
 /** Redis counts as silent when a question has had no answer for this long, ms. */
@@ -19,7 +20,11 @@ export function watchSilence(redis: RedisClient, onSilent: () => void, onAnswer:
   let askedAt: number | undefined;
   const ask = (): void => {
     askedAt = performance.now();
-    redis.ping().then(onAnswer, () => undefined).finally(() => (askedAt = undefined)); // its owner hears of a failed connection
+    void answersWrites(redis).then((isAnswered) => {
+      askedAt = undefined;
+      // Its owner hears of a failed connection.
+      if (isAnswered) onAnswer();
+    });
   };
   const look = (): void => {
     if (askedAt === undefined) ask();
