@@ -6,6 +6,7 @@ import type { WireViolation } from '../../shared/wire/error.js';
 import { isReason, REASON_RULE } from '../http/asked-change.js';
 import { didYouMean } from '../http/nearest-name.js';
 import { shortViolations } from '../http/short-error.js';
+import { hintForChoice } from '../http/value-hint.js';
 
 /** What may be asked of access keys. Wire names (snake_case) become our names here. */
 
@@ -35,7 +36,7 @@ const readName: Reader<string> = (value, faults) => {
 
 const readRole: Reader<KeyRole> = (value, faults) => {
   const role = keyRoles.find((each) => each === value);
-  if (role === undefined) faults.push({ field: 'role', message: `role must be one of ${keyRoles.join(', ')}` });
+  if (role === undefined) faults.push({ field: 'role', message: `role must be one of ${keyRoles.join(', ')}${hintForChoice(value, keyRoles)}` });
   return role;
 };
 
@@ -43,7 +44,8 @@ const readPermissions: Reader<readonly Permission[]> = (value, faults) => {
   const given: readonly unknown[] = Array.isArray(value) ? (value as readonly unknown[]) : [undefined];
   const known = given.flatMap((each) => permissions.find((permission) => permission === each) ?? []);
   if (known.length === given.length && new Set(known).size === known.length) return known;
-  faults.push({ field: 'permissions', message: `permissions must be an array of ${permissions.join(', ')}, each once` });
+  const [unknown] = given.filter((each) => !permissions.some((permission) => permission === each));
+  faults.push({ field: 'permissions', message: `permissions must be an array of ${permissions.join(', ')}, each once${hintForChoice(unknown, permissions)}` });
   return undefined;
 };
 

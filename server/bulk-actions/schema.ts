@@ -11,6 +11,7 @@ import type { WireViolation } from '../../shared/wire/error.js';
 import { statesNamed } from '../../shared/queue/search/search-places.js';
 import { didYouMean } from '../http/nearest-name.js';
 import { shortViolations } from '../http/short-error.js';
+import { hintForChoice } from '../http/value-hint.js';
 import type { ParseTask } from '../tasks/schema.js';
 import { parseOverride, type OverrideFault } from './override.js';
 
@@ -25,6 +26,15 @@ export const MOST_STRUCTURAL = 20_000;
 const RATE = { min: 0.001, max: 1_000_000 } as const;
 const MAX_LIMIT = 100_000_000;
 const FIELDS = ['id', 'action', 'filter', 'ids', 'dry_run', 'cursor', 'expected', 'rate', 'limit', 'order', 'override', 'reason'];
+
+const orders = ['oldest', 'newest'] as const satisfies readonly BulkOrder[];
+
+/** What other systems call the actions. */
+const wordsForActions: ReadonlyMap<string, TaskAction> = new Map([
+  ...['retry', 'replay', 'requeue', 'resend', 'resubmit'].map((word) => [word, 'redrive'] as const),
+  ...['abort', 'stop'].map((word) => [word, 'cancel'] as const),
+  ...['remove', 'discard'].map((word) => [word, 'delete'] as const),
+]);
 
 export interface BulkRequest {
   /** undefined: one is made. */
@@ -60,7 +70,7 @@ export function parseBulkRequest(body: unknown, reason: string | undefined, pars
     return null;
   };
   for (const name of Object.keys(body).slice(0, 1_000)) if (!FIELDS.includes(name)) fault(name, `is not allowed${didYouMean(name, FIELDS)}`);
-  const action = taskActions.find((each) => each === body['action']) ?? fault('action', `must be one of ${taskActions.join(', ')}`);
+  const action = taskActions.find((each) => each === body['action']) ?? fault('action', `must be one of ${taskActions.join(', ')}${hintForChoice(body['action'], taskActions, wordsForActions)}`);
   const id = body['id'] === undefined ? undefined : checkId(body['id'], fault);
   const ids = checkIds(body, fault);
   const filter = body['filter'] === undefined ? undefined : checkFilter(body['filter'], action, fault);
@@ -69,7 +79,7 @@ export function parseBulkRequest(body: unknown, reason: string | undefined, pars
   const expected = wholeNumber(body['expected'], 'expected', 0, fault);
   const limit = wholeNumber(body['limit'], 'limit', 1, fault);
   const rate = checkRate(body['rate'], fault);
-  const order = body['order'] === undefined ? 'oldest' : (['oldest', 'newest'] as const).find((each) => each === body['order']) ?? fault('order', 'must be oldest or newest');
+  const order = body['order'] === undefined ? 'oldest' : orders.find((each) => each === body['order']) ?? fault('order', `must be oldest or newest${hintForChoice(body['order'], orders)}`);
   const override = body['override'] === undefined ? null : checkOverride(body['override'], action, parseTask, faults);
   if ((action === 'cancel' || action === 'delete') && !isDryRun) {
     if (isMissing(body['expected'])) fault('expected', `is required: ${action} cannot be taken back, so say how many tasks it is to change (a dry run tells)`);

@@ -8,6 +8,7 @@ import type { WireViolation } from '../../shared/wire/error.js';
 import { isReason, REASON_RULE } from '../http/asked-change.js';
 import { didYouMean } from '../http/nearest-name.js';
 import { shortViolations } from '../http/short-error.js';
+import { hintForChoice } from '../http/value-hint.js';
 import { complaintAboutCertificate } from './certificate-check.js';
 
 /** What may be asked of credentials. */
@@ -196,7 +197,7 @@ function optionalText(value: Fields, path: string, name: string, faults: Faults)
 function choice<const T extends string>(value: Fields, path: string, name: string, choices: readonly T[], faults: Faults, fallback: T | undefined): T | undefined {
   const found = value[name] ?? fallback;
   const known = choices.find((each) => each === found);
-  if (known === undefined) faults.push({ field: `${path}.${name}`, message: `${path}.${name} must be one of ${choices.join(', ')}` });
+  if (known === undefined) faults.push({ field: `${path}.${name}`, message: `${path}.${name} must be one of ${choices.join(', ')}${hintForChoice(found, choices)}` });
   return known;
 }
 

@@ -5,6 +5,7 @@ import { narrowedFilter } from '../../shared/domain/access/narrowed-filter.js';
 import type { Caller } from '../../shared/domain/access/caller.js';
 import { needPermission } from '../access/need-permission.js';
 import type { Query } from '../http/query.js';
+import { hintForChoice } from '../http/value-hint.js';
 
 /** The parameters that say which tasks are meant. */
 export const filterParameters: readonly string[] = ['q', ...filterNames, 'data.*'];
@@ -30,6 +31,6 @@ export function parseChoice<const Word extends string, Default>(query: Query, na
   if (text === undefined) return otherwise;
   const choice = choices.find((each) => each === text);
   if (choice !== undefined) return choice;
-  const message = `${name} must be one of ${choices.join(', ')}`;
+  const message = `${name} must be one of ${choices.join(', ')}${hintForChoice(text, choices)}`;
   throw new RequestError('invalid_request', message, [{ field: name, message }]);
 }

@@ -154,6 +154,7 @@ describe('credentials of destinations', () => {
       ['tenant-7', login, /a flow_key, or \*, goes to no place/],
       ['*', login, /a flow_key, or \*, goes to no place/],
       ['kafka://default/orders', login, /basic is for HTTP destinations/],
+      ['kafka://default/orders', { sasl: { mechanism: 'SCRAM-SHA-265', username: 'u', password: 'p' } }, /scram-sha-512: did you mean scram-sha-256\?/],
       ['kafka://default/orders', { sasl: { mechanism: 'md5', username: 'u', password: 'p' } }, /sasl\.mechanism must be one of plain, scram-sha-256, scram-sha-512/],
       ['kafka://default/orders', { sasl: { mechanism: 'plain', username: 'u' } }, /sasl\.password is required/],
       ['kafka://default/orders', { sasl: { mechanism: 'plain', username: 'u', password: 'p', tls: 'no' } }, /sasl\.tls must be true or false/],
