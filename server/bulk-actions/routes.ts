@@ -271,10 +271,10 @@ function isOwn({ asked: { clientIds } }: BulkAction, caller: Caller): boolean {
 /** An id that no action can have is not an error of the caller: there is no action under it. */
 function idIn(context: RequestContext): string {
   const id = context.param('id');
-  if (!id.isWellFormed()) throw new RequestError('bulk_action_not_found', 'no bulk action with such an id is known');
+  if (!id.isWellFormed()) throw new RequestError('bulk_action_not_found', 'no bulk action with such an id is known: it was never asked for');
   return id;
 }
 
 function bulkActionNotFound(id: string, reason?: 'foreign_bulk_action'): RequestError {
-  return new RequestError('bulk_action_not_found', `no bulk action ${JSON.stringify(id)} is known`, undefined, { notes: reason === undefined ? {} : { reason } });
+  return new RequestError('bulk_action_not_found', `no bulk action ${JSON.stringify(id)} is known: it was never asked for, or its record is gone (they are kept for 30 days, and at most 1,000 of them)`, undefined, { notes: reason === undefined ? {} : { reason } });
 }

@@ -166,7 +166,10 @@ class JsonFaultFinder {
     }
     if (this.#next === 'end') return undefined;
     const innermost = this.#open.at(-1);
-    return { offset, complaint: innermost === undefined ? 'there is no value in it' : `it ends too early: ${String.fromCharCode(innermost)} is missing` };
+    if (innermost === undefined) return { offset, complaint: 'there is no value in it' };
+    // The bracket is missing as well, but behind a name and its colon it would not mend the text.
+    const isBehindColon = this.#next === 'value' && innermost === CLOSE_OBJECT;
+    return { offset, complaint: `it ends too early: ${isBehindColon ? 'a value' : String.fromCharCode(innermost)} is missing` };
   }
 }
 

@@ -22,7 +22,7 @@ const namingCodes: ReadonlySet<RequestErrorCode> = new Set(['unknown_host', 'ori
 /** `there is nothing at ...` and `no task ... is known` quote a path or an id, which may be as long as a request. */
 const MAX_ERROR_CHARACTERS = 300;
 /** A client that sends a message in place of a task has its names complained of. Only our own names are logged. */
-const taskFieldNames: ReadonlySet<string> = new Set(taskFieldRows.map(({ wire }) => wire));
+const taskFieldNames: ReadonlySet<string> = new Set(taskFieldRows.flatMap(({ wire, check }) => (typeof check !== 'function' && check.kind === 'destination' ? [wire, check.typeField] : [wire])));
 
 /**
  * Logs and counts what the API refuses, so that an operator can see what a client does wrong: who, what, which code, why, by which limit, which

@@ -63,13 +63,27 @@ export class RouteMatcher<Parts> {
     const [first = '', ...others] = path.split('/').slice(1);
     const call = callMeantBy(method, path);
     if (call !== undefined) return `: did you mean ${call}?`;
+    const spelled = this.#withLastPartSpelled(method, path);
     const encoded = this.#withSlashesEncoded(method, path);
+    if (spelled !== undefined) return `: did you mean ${spelled}?${encoded === undefined ? '' : ` A / in an id or key must be written as %2F, as in ${encoded}`}`;
     if (encoded !== undefined) return `: a / in an id or key must be written as %2F, as in ${encoded}`;
     const known = [...new Set(this.#rows.map(({ parts }) => parts[0] ?? ''))].filter((part) => part !== '' && part !== first);
     const bare = withoutPrefix([first, ...others]);
     if (bare.length <= others.length && known.includes(bare[0] ?? '')) return `: did you mean /${bare.join('/')}? A path has nothing in front here, such as /api or a version`;
     const nearest = nearestName(decodeOrKeep(first), known);
     return nearest === undefined ? '' : `: did you mean /${[nearest, ...others].join('/')}?`;
+  }
+
+  /** `/destinations/a/puase` -> `/destinations/a/pause`. Behind an id that has a / in it this is tried only for a change: a path that is read may be an id to its end. */
+  #withLastPartSpelled(method: string, path: string): string | undefined {
+    const isRead = method === 'GET' || method === 'HEAD';
+    const parts = path.replace(/\/$/, '').split('/').slice(1);
+    const [first = '', ...others] = parts;
+    const typed = others.pop() ?? '';
+    if (others.length === 0 || (isRead && others.length > 1)) return undefined;
+    const known = this.#rows.flatMap(({ route, parts: [start, id, end = '', ...more] }) => (start === first && id?.startsWith(':') === true && end !== '' && !/^[:*]/.test(end) && more.length === 0 && route.method === (isRead ? 'GET' : method) ? [end] : []));
+    const nearest = nearestName(decodeOrKeep(typed), known);
+    return nearest === undefined || nearest === typed ? undefined : `/${first}/${others.join('%2F')}/${nearest}`;
   }
 
   /** `/tasks/a/b/retry` -> `/tasks/a%2Fb/retry`: the path that one row has, if all that is too much belongs to its parameter. */

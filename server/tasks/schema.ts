@@ -157,7 +157,7 @@ export function createTaskParser(rules: TaskRules): ParseTask {
     const prototypeKeys = checkAllKeys(input);
     const schema = schemaFor(input);
     const checked = schema.validate(firstFaultsOf(input));
-    const violations = [...withoutRepeats(checked.error?.details ?? []).map((fault) => ({ field: fault.path.join('.'), message: helpfulMessage(fault, input, schema) })), ...prototypeKeys];
+    const violations = [...withoutRepeats(checked.error?.details ?? []).map((fault) => ({ field: fieldOf(fault), message: helpfulMessage(fault, input, schema) })), ...prototypeKeys];
     if (checked.error !== undefined || violations.length > 0) throw refusal(violations, rules.maxMessageBytes, input);
     return parseTask(checked.value, rules);
   };
@@ -167,6 +167,12 @@ export function createTaskParser(rules: TaskRules): ParseTask {
 function withoutRepeats(faults: readonly Joi.ValidationErrorItem[]): readonly Joi.ValidationErrorItem[] {
   const chosen = new Set(faults.filter(({ type }) => type === 'any.only').map(({ path }) => path.join('.')));
   return chosen.size === 0 ? faults : faults.filter(({ type, path }) => type !== 'string.base' || !chosen.has(path.join('.')));
+}
+
+/** `destination.port` where it is missing: Joi complains of the object that lacks it. */
+function fieldOf({ type, path, context }: Joi.ValidationErrorItem): string {
+  const missing: unknown = type === 'object.and' ? context?.['missing'] : undefined;
+  return [...path, ...(Array.isArray(missing) ? missing.slice(0, 1).map(String) : [])].join('.');
 }
 
 /** Joi's own text, and what to write in place of it where a newcomer would have to look that up. */

@@ -19,6 +19,8 @@ describe('findJsonFault', () => {
     ['  ', 2, 'there is no value in it'],
     ['{"a":1', 6, 'it ends too early: } is missing'],
     ['[1,', 3, 'it ends too early: ] is missing'],
+    ['{"a":', 5, 'it ends too early: a value is missing'],
+    ['{"a"', 4, 'it ends too early: } is missing'],
     ['{"a":"b', 7, 'it ends inside a text: " is missing'],
     ['[-', 2, 'it ends inside a number'],
     ['{"a":1}x', 7, 'something stands behind the value, where the text should end'],

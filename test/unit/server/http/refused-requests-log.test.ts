@@ -25,6 +25,14 @@ describe('RefusedRequestsLog', () => {
     expect(lines.at(-1)).to.deep.equal({ message: 'more requests were refused', fields: { count: 1_041, codes: 'unauthenticated 1041' } });
   });
 
+  it('names the fields of a task that are wrong, the type of a destination too, and no name that the client has made up', () => {
+    const lines: unknown[] = [];
+    const note = (_message: string, fields: object = {}): void => void lines.push((fields as { readonly fields?: unknown }).fields);
+    const details = ['destination_type', 'dead_destination_type', 'destination.url', 'max_retries', 'hunter2'].map((field) => ({ field, message: '' }));
+    new RefusedRequestsLog({ info: note, warn: note }).bytes(new RequestError('invalid_task', '', details), { remoteAddress: '192.0.2.1', destroyed: false } as Socket);
+    expect(lines).to.deep.equal(['destination_type,dead_destination_type,destination,max_retries']);
+  });
+
   it('leaves a text out where a url or a login stands in it, and cuts a long one', () => {
     const errors: unknown[] = [];
     const note = (_message: string, fields: object = {}): void => void errors.push((fields as { readonly error?: unknown }).error);

@@ -62,6 +62,11 @@ describe('RouteMatcher', () => {
     ['POST', '/tasks/a%2Fb/c/redrive/', 'there is nothing at /tasks/a%2Fb/c/redrive/: did you mean POST /tasks/a%2Fb%2Fc/retry?'],
     ['GET', '/tasks/a/cancel', 'there is nothing at /tasks/a/cancel: a / in an id or key must be written as %2F, as in /tasks/a%2Fcancel'],
     ['POST', '/tasks/a/pause', 'there is nothing at /tasks/a/pause'],
+    ['POST', '/tasks/a/rerty', 'there is nothing at /tasks/a/rerty: did you mean /tasks/a/retry?'],
+    ['POST', '/tasks/a%2Fb/c/Retry/', 'there is nothing at /tasks/a%2Fb/c/Retry/: did you mean /tasks/a%2Fb%2Fc/retry?'],
+    ['GET', '/tasks/a/submision', 'there is nothing at /tasks/a/submision: did you mean /tasks/a/submission? A / in an id or key must be written as %2F, as in /tasks/a%2Fsubmision'],
+    ['GET', '/tasks/a/b/submision', 'there is nothing at /tasks/a/b/submision: a / in an id or key must be written as %2F, as in /tasks/a%2Fb%2Fsubmision'],
+    ['DELETE', '/tasks/a/retri', 'there is nothing at /tasks/a/retri: a / in an id or key must be written as %2F, as in /tasks/a%2Fretri'],
     ['GET', '/Tasks/a', 'there is nothing at /Tasks/a: did you mean /tasks/a?'],
     ['GET', '/task/a', 'there is nothing at /task/a: did you mean /tasks/a?'],
     ...['/api/tasks/a', '/v1/tasks/a', '/API/v2/tasks/a', '//tasks/a'].map((path) => ['GET', path, `there is nothing at ${path}: did you mean /tasks/a? A path has nothing in front here, such as /api or a version`] as const),
@@ -70,7 +75,7 @@ describe('RouteMatcher', () => {
     ['GET', '/nothing', 'there is nothing at /nothing'],
     ['GET', '/', 'there is nothing at /'],
   ];
-  const tasks = new RouteMatcher([row('GET', '/tasks/:id'), row('DELETE', '/tasks/:id'), row('POST', '/tasks/:id/retry'), row('GET', '/keys/:key')]);
+  const tasks = new RouteMatcher([row('GET', '/tasks/:id'), row('DELETE', '/tasks/:id'), row('POST', '/tasks/:id/retry'), row('GET', '/tasks/:id/submission'), row('GET', '/keys/:key')]);
   for (const [method, target, said] of hints) {
     it(`says what may be meant by ${method} ${target}`, async () => {
       const match = tasks.match(method, target);

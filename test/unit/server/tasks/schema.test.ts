@@ -229,8 +229,8 @@ describe('task schema: what is refused', () => {
     ['a url too many', { ...http, destination: { url: 'http://a/', uri: 'http://a/' } }, ['destination.uri']],
     ['fields of Kafka for HTTP', { ...http, destination: { url: 'http://a/', topic: 't', host: 'h', port: 1 } }, ['destination.topic', 'destination.host', 'destination.port']],
     ['fields of HTTP for Kafka', { ...kafka, destination: { topic: 't', url: 'http://a/' } }, ['destination.url']],
-    ['a host without a port', { ...kafka, destination: { host: 'h', topic: 't' } }, ['destination']],
-    ['a port without a host', { ...kafka, destination: { port: 1, topic: 't' } }, ['destination']],
+    ['a host without a port', { ...kafka, destination: { host: 'h', topic: 't' } }, ['destination.port']],
+    ['a port without a host', { ...kafka, destination: { port: 1, topic: 't' } }, ['destination.host']],
     ['no topic', { ...kafka, destination: {} }, ['destination.topic']],
     ['an empty topic', { ...kafka, destination: { topic: '' } }, ['destination.topic']],
     ['a topic called .', { ...kafka, destination: { topic: '.' } }, ['destination.topic']],
@@ -624,6 +624,7 @@ describe('task schema: what it says to a newcomer', () => {
   it('which of two fields that belong together is missing', () => {
     expect(refusal({ ...kafka, destination: { topic: 't', host: 'a' } }).message).to.equal('destination.port is required, since there is destination.host');
     expect(refusal({ ...kafka, destination: { topic: 't', port: 1 } }).message).to.equal('destination.host is required, since there is destination.port');
+    expect(refusal({ ...kafka, destination: { topic: 't', port: 1 } }).details?.map(({ field }) => field)).to.deep.equal(['destination.host']);
   });
 
   it('that an array of tasks is a batch', () => {
