@@ -158,13 +158,15 @@ export const boardRoutes: readonly Route<BoardParts>[] = [
     handle: async (context, { board }) => {
       const id = context.query.get('id') ?? '';
       if (!id.isWellFormed()) throw taskNotFound(id.toWellFormed());
-      const found = await board.find([jobIdOf(id), ...(taskIdOf(id) === undefined ? [] : [id])]);
+      // An id that is pasted often has a space around it, and no new id begins or ends with one.
+      const found = await board.find([...new Set([id, id.trim()])].flatMap((each) => [jobIdOf(each), ...(taskIdOf(each) === undefined ? [] : [each])]));
       if (found === undefined) throw taskNotFound(id);
       return redirect(addressOfJob(found.queue, found.jobId, ''));
     },
   },
   {
     ...boardRow,
+    query: ['reason'],
     method: 'PUT',
     path: `${BOARD_PATH}/api/queues/:queue/:job/retry`,
     role: 'operate',
@@ -185,6 +187,7 @@ export const boardRoutes: readonly Route<BoardParts>[] = [
   },
   {
     ...boardRow,
+    query: ['reason'],
     method: 'PUT',
     path: `${BOARD_PATH}/api/queues/:queue/retry/failed`,
     role: 'operate',

@@ -114,6 +114,14 @@ function awayPage(title: string): string {
   });
 }
 
+/** What has no page, or no longer: a mistyped id or address must not lead away from all pages. */
+const missingTitles: Partial<Readonly<Record<RequestErrorCode, string>>> = { task_not_found: 'No such task', not_found: 'Nothing is here' };
+
+/** @param reason as a program is told it: `no task "a" is known: ...` */
+function missingPage(title: string, reason: string): string {
+  return framed({ kind: 'missing', title, reason: `${reason.slice(0, 1).toUpperCase()}${reason.slice(1)}.`, body: '\n<nav><a href="/admin">Operations page</a><a href="/admin/queues">Board</a></nav>\n</main>' });
+}
+
 /** The page to sign in on, for a person who comes by himself. It takes no address to go to. */
 export const loginRoute: Route<unknown> = {
   method: 'GET',
@@ -129,7 +137,7 @@ export const loginRoute: Route<unknown> = {
 
 /**
  * What a person sees in place of a page that his browser may not show him: the same page to sign in on, at the address that he has asked for. So nothing
- * has to say where he wanted to go. While it cannot be known whether he may, a page that says so.
+ * has to say where he wanted to go. While it cannot be known whether he may, a page that says so, and one with links in place of what is not there.
  * @returns undefined for a program, and for what is no page
  */
 export function pageInPlaceOf(refusal: RequestError, context: RequestContext): Answer | undefined {
@@ -142,9 +150,11 @@ export function pageInPlaceOf(refusal: RequestError, context: RequestContext): A
     return textAnswer(401, 'text/html; charset=utf-8', pageWith(kind, 'Sign in', reason), { ...PAGE_HEADERS, 'WWW-Authenticate': 'Bearer' });
   }
   if (code === 'forbidden') {
-    const missing = missingFor(match.served, context.caller) ?? 'more';
-    return textAnswer(403, 'text/html; charset=utf-8', pageWith('refused', 'Not for this key', `This page needs ${missing}. You can sign in with another key.`), PAGE_HEADERS);
+    const needed = missingFor(match.served, context.caller) ?? 'more';
+    return textAnswer(403, 'text/html; charset=utf-8', pageWith('refused', 'Not for this key', `This page needs ${needed}. You can sign in with another key.`), PAGE_HEADERS);
   }
+  const missing = missingTitles[code];
+  if (missing !== undefined) return textAnswer(404, 'text/html; charset=utf-8', missingPage(missing, refusal.message), AWAY_HEADERS);
   const away = awayPages[code];
   return away === undefined ? undefined : textAnswer(503, 'text/html; charset=utf-8', away, { ...AWAY_HEADERS, ...answerToError(refusal).headers });
 }

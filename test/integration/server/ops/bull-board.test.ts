@@ -98,11 +98,20 @@ describe('Bull Board', () => {
       expect((await call(service.baseUrl, `${API}/t-7`)).body['job']).to.include({ id: 't-7' });
     });
 
+    it('also there where the form got it with spaces around it', async () => {
+      await submitNew(service.baseUrl, httpTask('http://127.0.0.1:9/hook', { id: 'order-1001', initial_delay: 3_600 }));
+      for (const pasted of [' order-1001', 'order-1001 ', ' t-order-1001\t']) expect(await locationOf(`/admin/queues/task?id=${encodeURIComponent(pasted)}`), pasted).to.deep.equal([302, '/admin/queues/queue/deliver-0/t-order-1001']);
+    });
+
     it('and says so when there is none', async () => {
       const { status, body } = await call(service.baseUrl, '/admin/queues/task?id=none');
       expect([status, body['code']]).to.deep.equal([404, 'task_not_found']);
       expect(body['error']).to.contain('DELIVERED_RETENTION');
       expect((await call(service.baseUrl, '/admin/queues/task?name=none')).status).to.equal(400);
+      const page = await fetch(`${service.baseUrl}/admin/queues/task?id=%3Cb%3Enone`, { headers: { accept: 'text/html,*/*;q=0.8' } });
+      expect([page.status, page.headers.get('content-type')]).to.deep.equal([404, 'text/html; charset=utf-8']);
+      const text = await page.text();
+      expect(text).to.contain('No such task').and.to.contain('href="/admin"').and.to.contain('href="/admin/queues"').and.not.to.contain('<b>');
       expect(await locationOf('/admin/queues/queue/deliver-0/none')).to.deep.equal([200, undefined]);
     });
 
@@ -512,6 +521,21 @@ describe('Bull Board', () => {
       expect([response.status, body['code'], typeof body['error'], body['request_id']], path).to.deep.equal([status, code, 'string', response.headers.get('x-request-id')]);
     }
     expect(service.log.slice(logged).split('\n').filter((line) => line.includes('bug: a request failed'))).to.deep.equal([]);
+  });
+
+  it('Retry and Retry all write down why, and take no other parameter', async () => {
+    const one = await deadLetter();
+    const another = await deadLetter();
+    isDown = false;
+    const asked = [[`${jobPath(one.id)}/retry`, one.id], [`${API}/retry/failed`, 'deliver-0']] as const;
+    for (const [path, target] of asked) {
+      for (const query of ['reason=', 'why=it+is+back']) expect((await put(`${path}?${query}`)).status, query).to.equal(400);
+      expect((await put(`${path}?reason=it+is+back`)).status).to.be.oneOf([200, 204]);
+      const { entries } = (await call(service.baseUrl, `/audit?action=retry&limit=1`)).body as { readonly entries: readonly object[] };
+      expect(entries[0]).to.deep.include({ reason: 'it is back' });
+      expect(entries[0]).to.have.nested.property('target.id', target);
+    }
+    for (const { id } of [one, another]) await waitForState(service.baseUrl, id, 'delivered');
   });
 
   it('Retry twice at once raises the run by one', async () => {
