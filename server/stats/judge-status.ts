@@ -103,9 +103,9 @@ const rules = {
   },
   redis_memory: ({ isRedisAboveMark, usedRatio }) =>
     isRedisAboveMark ? `Redis has used ${usedRatio === undefined ? 'too much' : `${Math.round(usedRatio * 100)} %`} of its memory: new tasks are refused (503 redis_full), and deliveries go on` : undefined,
-  late: ({ counts, held }) => {
+  late: ({ counts, held, workers }) => {
     const lateMs = counts?.oldestDueMs ?? 0;
-    return lateMs < LATE_MS ? undefined : `the oldest due task has waited for ${printSpan(lateMs)}${whereTheyStand(counts?.due ?? 0, held)}`;
+    return lateMs < LATE_MS ? undefined : `the oldest due task has waited for ${printSpan(lateMs)}${whereTheyStand(counts?.due ?? 0, held, workers)}`;
   },
   circuit_open: ({ openCircuits, held }) =>
     openCircuits.length === 0 ? undefined : `${openCircuits.length === 1 ? '1 destination has' : `${openCircuits.length} destinations have`} an open circuit (${namesIn(openCircuits)})${heldBack(held?.circuit_open)}`,
@@ -118,9 +118,10 @@ const rules = {
   unreadable: ({ counts }) => ((counts?.unreadable ?? 0) > 0 ? `workers cannot read ${counts?.unreadable === 1 ? '1 task' : `${counts?.unreadable ?? 0} tasks`}, which a newer version wrote: update the workers` : undefined),
 } as const satisfies Record<ReasonCode, (facts: StatusFacts) => string | undefined>;
 
-/** `: 3 wait for a slot, 1 is held back (circuit open)`, or nothing */
-function whereTheyStand(due: number, held: HeldByCode | undefined): string {
-  const places = [[due, 'waits for a slot', 'wait for a slot'] as const, ...Object.entries(held ?? {}).map(([code, count]) => [count, ...['is', 'are'].map((verb) => `${verb} held back (${code.replaceAll('_', ' ')})`)] as const)];
+/** `: 3 wait for a slot, 1 is held back (circuit open)`, or nothing. Without a worker there are no slots. */
+function whereTheyStand(due: number, held: HeldByCode | undefined, workers: number | undefined): string {
+  const awaited = workers === 0 ? 'a worker' : 'a slot';
+  const places = [[due, `waits for ${awaited}`, `wait for ${awaited}`] as const, ...Object.entries(held ?? {}).map(([code, count]) => [count, ...['is', 'are'].map((verb) => `${verb} held back (${code.replaceAll('_', ' ')})`)] as const)];
   const told = places.flatMap(([count, one, many]) => (count === 0 ? [] : [`${count} ${count === 1 ? one : many}`]));
   return told.length === 0 ? '' : `: ${told.join(', ')}`;
 }

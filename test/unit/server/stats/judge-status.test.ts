@@ -56,6 +56,11 @@ describe('the status of the service', () => {
     });
   }
 
+  it('says that due tasks wait for a worker while none runs', () => {
+    const { reasons } = judgeStatus({ ...well, workers: 0, counts: { ...counts, due: 8, oldestDueMs: 53_000 }, held: { ...NOTHING_HELD, no_worker: 115 } });
+    expect(reasons.find(({ code }) => code === 'late')?.message).to.equal('the oldest due task has waited for 53 s: 8 wait for a worker, 115 are held back (no worker)');
+  });
+
   it('shows every reason, the worst one first', () => {
     const all = judgeStatus({ ...well, shardsAway: ['deliver-0'], workers: 0, takesWrites: false, isRedisAboveMark: true, openCircuits: ['a'], paused: ['b'], counts: { ...counts, parked: 1, unreadable: 1, oldestDueMs: 9_000 } });
     expect(all.reasons.map(({ code }) => code)).to.deep.equal([...reasonCodes]);
