@@ -17,7 +17,7 @@ import { AlignedInterval } from '../shared/lifecycle/aligned-timer.js';
 import type { ShutdownStep } from '../shared/lifecycle/shutdown.js';
 import type { Logger } from '../shared/logging/logger.js';
 import { openBulkActions } from '../shared/queue/bulk-actions/open-bulk-actions.js';
-import { auditKeys, bulkKeys } from '../shared/queue/fleet-keys.js';
+import { auditKeys, bulkKeys, slotOfFleet } from '../shared/queue/fleet-keys.js';
 import { rightsProbe } from '../shared/queue/rights-probe.js';
 import { ActivityWriter } from '../shared/queue/stats/activity-writer.js';
 import { FailureWriter } from '../shared/queue/stats/failure-writer.js';
@@ -31,6 +31,7 @@ import { RedisClock } from '../shared/redis/redis-clock.js';
 import { timeCommands } from '../shared/redis/command-times.js';
 import { ReplicatedWrites } from '../shared/redis/replicated-writes.js';
 import { connectRedis, isCluster } from '../shared/redis/redis-connection.js';
+import { placesOf } from '../shared/redis/redis-masters.js';
 import { watchRedisPeers } from '../shared/redis/redis-peers.js';
 import { untilAnswered } from '../shared/redis/until-answered.js';
 import { checkRedisSettings, logConnectionChanges } from '../shared/redis/redis-watch.js';
@@ -240,7 +241,7 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
     await access.admission;
     const shards = await queue.shards();
     await checkRedisSettings(redis, config.environment, logger);
-    const ofFleet = { what: 'what concerns the whole fleet (limits, pauses, credentials)', onWait, isStopped: isToldToStop };
+    const ofFleet = { what: `what concerns the whole fleet (limits, pauses, credentials)${placesOf(redis, [slotOfFleet(config.queuePrefix, true)])}`, onWait, isStopped: isToldToStop };
     // Before the first task: what any process hides must not be named openly here.
     await untilAnswered(() => secretPaths.read(), ofFleet);
     secretPaths.start();

@@ -66,6 +66,16 @@ export function masterOf(redis: RedisClient, key: string): Redis | undefined {
   return redis.nodes('all').find((node) => serverName(node) === name);
 }
 
+/**
+ * Which masters of a cluster have these keys, for people: `, at 10.0.0.1:6379, 10.0.0.2:6379`. It names those that are away as well.
+ * @returns '' where there is one Redis, and while the cluster has not told who has which slots
+ */
+export function placesOf(redis: RedisClient, keys: readonly string[]): string {
+  if (!isCluster(redis)) return '';
+  const names = new Set(keys.flatMap((key) => redis.slots[keySlot(key)]?.[0] ?? []));
+  return names.size === 0 ? '' : `, at ${[...names].join(', ')}`;
+}
+
 /** `10.0.0.1:6379` */
 export function serverName({ options: { host, port } }: Redis): string {
   return `${host}:${port}`;

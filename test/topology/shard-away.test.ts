@@ -10,7 +10,7 @@ import { boardRows, json, rows, type Asked } from '../support/every-call.js';
 import { eventually } from '../support/eventually.js';
 import { uniquePrefix } from '../support/namespace.js';
 import { createReceiver, type Receiver } from '../support/receiver.js';
-import type { PrivateRedis } from '../support/redis.js';
+import { printAddress, type PrivateRedis } from '../support/redis.js';
 import { RedisCluster } from '../support/redis-cluster.js';
 import { Service, ServiceProcess } from '../support/service.js';
 import { call, httpTask, submit, submitNew, uniqueId, type WireTask } from '../support/tasks.js';
@@ -169,7 +169,7 @@ describe('topology: a master of a Cluster is away, and none takes over', functio
       expect(accepted.length).to.be.below(ids.length);
       await eventually(() => { expect(receiver.requests.map(({ taskId }) => taskId)).to.include.members(accepted); }, { withinMs: 10_000 });
       // Where no other place knows the number, a start says what it waits for.
-      await stored.hasWritten(new RegExp(`waits for a part of Redis what="the number of shards \\(${older}:shards\\)"`));
+      await stored.hasWritten(new RegExp(`waits for a part of Redis what="the number of shards \\(${older}:shards\\), at ${printAddress(victim.address)}"`));
       victim.thaw();
       await cluster.isWhole();
       await stored.hasWritten(/worker is up/);
@@ -188,7 +188,7 @@ describe('topology: a master of a Cluster is away, and none takes over', functio
       await way.away(victim);
       const starting = new ServiceProcess('workers/main.js', { REDIS_MODE: 'cluster', REDIS_CLUSTER_ADDRS: cluster.addresses, QUEUE_PREFIX: service.prefix });
       try {
-        await starting.hasWritten(/waits for a part of Redis what="what concerns the whole fleet/).finally(() => way.back(victim));
+        await starting.hasWritten(new RegExp(`waits for a part of Redis what="what concerns the whole fleet .*, at ${printAddress(victim.address)}"`)).finally(() => way.back(victim));
         await starting.hasWritten(/worker is up/);
       } finally {
         await Promise.all([starting.stop(), cluster.isWhole()]);

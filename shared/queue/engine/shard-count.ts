@@ -1,6 +1,7 @@
 import { MOST_SHARDS } from '../../domain/most-shards.js';
 import { withinLimit } from '../../lifecycle/time-limit.js';
 import { isCluster, type RedisClient } from '../../redis/redis-connection.js';
+import { placesOf } from '../../redis/redis-masters.js';
 import { redisErrorCode, RedisErrors } from '../../redis/redis-error.js';
 import { MismatchError } from './mismatch-error.js';
 import { PatientQuestions, type Answered } from './patient-questions.js';
@@ -34,7 +35,7 @@ export class ShardCountError extends MismatchError {
 export interface SettleOptions {
   /** They know for how long Redis has been read-only: that ends the wait, too. */
   readonly errors?: RedisErrors;
-  /** Told once, when it has waited for two seconds. @param what that it waits for, in words */
+  /** Told once, when it has waited for two seconds. @param what that it waits for, in words, with the masters of a cluster that have not answered */
   readonly onWait?: ((what: string) => void) | undefined;
 }
 
@@ -52,15 +53,17 @@ export async function settleShardCount(redis: RedisClient, prefix: string, count
   const startedAt = performance.now();
   let isTold = false;
   for (;;) {
-    let waitsFor = `the number of shards (${shardCountKey(prefix)})`;
+    const number = `the number of shards (${shardCountKey(prefix)})`;
+    let waitsFor = number + placesOf(redis, [shardCountKey(prefix)]);
     let pauseMs = ASK_AGAIN_MS;
     try {
       const outcome = await settling.round();
       if (outcome.kind === 'settled') return outcome;
       if (outcome.kind === 'unknown') {
-        waitsFor = `${waitsFor}, which is lost together with some shards: if SHARDS=${count} is right, store it, see docs/OPERATIONS.md#the-number-of-shards`;
+        waitsFor = `${number}, which is lost together with some shards: if SHARDS=${count} is right, store it, see docs/OPERATIONS.md#the-number-of-shards`;
         pauseMs = LOOK_AGAIN_MS;
       }
+      if (outcome.kind === 'wait') waitsFor = number + placesOf(redis, outcome.unanswered);
     } catch (error) {
       if (error instanceof MismatchError || errors.classify(error) !== 'unavailable' || isClosed()) throw error;
     }
@@ -73,7 +76,7 @@ export async function settleShardCount(redis: RedisClient, prefix: string, count
   }
 }
 
-type Round = { readonly kind: 'settled'; readonly isStored: boolean } | { readonly kind: 'wait' | 'unknown' };
+type Round = { readonly kind: 'settled'; readonly isStored: boolean } | { readonly kind: 'unknown' } | { readonly kind: 'wait'; readonly unanswered: readonly string[] };
 
 class Settling {
   readonly #numbers: PatientQuestions<string | null>;
@@ -90,7 +93,8 @@ class Settling {
 
   /** @throws ShardCountError, and what Redis answers with where no number is known */
   async round(): Promise<Round> {
-    const answers = await this.#numbers.ask([this.#key, ...this.#besideShards]);
+    const keys = [this.#key, ...this.#besideShards];
+    const answers = await this.#numbers.ask(keys);
     const told = answers.map(({ value }) => value);
     const verdict = judgeStored(this.count, told);
     switch (verdict.kind) {
@@ -98,9 +102,9 @@ class Settling {
         throw this.#mismatch(verdict.numbers);
       case 'wait':
         this.#throwRefusal(answers);
-        return { kind: 'wait' };
+        return { kind: 'wait', unanswered: unansweredOf(keys, answers) };
       case 'agreed':
-        await this.#complete([this.#key, ...this.#besideShards].filter((_, place) => told[place] === null));
+        await this.#complete(keys.filter((_, place) => told[place] === null));
         return { kind: 'settled', isStored: true };
       case 'look':
         return this.#storeFirst();
@@ -108,8 +112,8 @@ class Settling {
   }
 
   async #storeFirst(): Promise<Round> {
-    const there = await this.#shardsThere();
-    if (there === undefined) return { kind: 'wait' };
+    const { there, unanswered } = await this.#shardsThere();
+    if (unanswered.length > 0) return { kind: 'wait', unanswered };
     // Shards that have been made meanwhile belong to a process that has stored its number before.
     const stored = await this.redis.get(this.#key);
     if (stored !== null) return this.round();
@@ -129,8 +133,8 @@ class Settling {
     return { kind: 'settled', isStored: true };
   }
 
-  /** By the number of the shard, as far as there may be some. @returns undefined: not all have answered */
-  async #shardsThere(): Promise<readonly boolean[] | undefined> {
+  /** @returns `there` by the number of the shard, as far as there may be some; it is known when all keys have been answered */
+  async #shardsThere(): Promise<{ readonly there: readonly boolean[]; readonly unanswered: readonly string[] }> {
     // On a cluster the queues of one Redis are no store of ours.
     for (const ofCluster of isCluster(this.redis) ? [true] : [true, false]) {
       const keys = Array.from({ length: MOST_SHARDS }, (_, shard) => queueMetaKey(this.prefix, shard, ofCluster));
@@ -138,11 +142,11 @@ class Settling {
       if (!isCluster(this.redis) && (await this.redis.exists(...keys).catch(oneIfOfCluster)) === 0) continue;
       const answers = await this.#shards.ask(keys);
       this.#throwRefusal(answers);
-      if (answers.some(({ value }) => value === undefined)) return undefined;
+      const unanswered = unansweredOf(keys, answers);
       const there = answers.map(({ value }) => value === 1);
-      if (there.includes(true)) return there;
+      if (unanswered.length > 0 || there.includes(true)) return { there, unanswered };
     }
-    return [];
+    return { there: [], unanswered: [] };
   }
 
   /** Where it is missing: a store of an older version, or a part of Redis that has lost what it had. One that takes no writes gets it with a later start. */
@@ -167,6 +171,10 @@ class Settling {
   #mismatch(numbers: readonly string[]): ShardCountError {
     return new ShardCountError(numbers, this.count, this.prefix);
   }
+}
+
+function unansweredOf(keys: readonly string[], answers: readonly Answered<unknown>[]): readonly string[] {
+  return keys.filter((_, place) => answers[place]?.value === undefined);
 }
 
 /** A node of a cluster, with a process in the wrong mode. */
