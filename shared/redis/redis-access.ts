@@ -41,6 +41,8 @@ export class RedisAccess {
   readonly admission: Promise<void>;
   readonly #timer: AlignedInterval;
   readonly #loggedAt = new Map<string, number>();
+  /** Of the faults of another connection. Kept while the first one is ready: the other is refused again and again meanwhile. */
+  readonly #partLoggedAt = new Map<string, number>();
   /** Kept while the connection is ready: one to a replica is, again and again. */
   readonly #replicaLoggedAt = new Map<string, number>();
   #admit: () => void = () => undefined;
@@ -196,7 +198,8 @@ export class RedisAccess {
       this.#refuse(new RedisRefusedError(faults));
       return;
     }
-    for (const [server, { text }] of faults) this.#logOnce('redis does not let us in', server, text);
+    const loggedAt = isOfPart && !isCluster(this.redis) && this.redis.status === 'ready' ? this.#partLoggedAt : this.#loggedAt;
+    for (const [server, { text }] of faults) this.#logOnce('redis does not let us in', server, text, loggedAt);
   }
 
   #logOnce(message: string, server: string, cause: string, loggedAt = this.#loggedAt): void {
