@@ -254,6 +254,8 @@ describe('e2e: the operations page', function () {
     await page.getByText('Every send is held').waitFor();
     // The button that was pressed is gone: its counterpart has the focus, both ways.
     await page.locator('.fleet button:focus', { hasText: 'Resume every send …' }).waitFor();
+    await open(`/admin/destination?key=${encodeURIComponent(receiver.url('/any'))}`);
+    await page.getByRole('definition').filter({ hasText: /together with everything/ }).waitFor();
     await open('/admin/bulk-actions');
     await page.getByText('Every send is held').waitFor();
     await button('Resume every send …').click();

@@ -14,7 +14,7 @@ import { say } from './notices.js';
 /** The key that stands for every send of the fleet. */
 export const EVERYTHING = '*';
 
-const nameOf = (key: string): string => (key === EVERYTHING ? 'everything' : key);
+export const nameOf = (key: string): string => (key === EVERYTHING ? 'everything' : key);
 
 /** @param done the fleet is held, before the dialog closes */
 export function askPause(destination: { readonly key: string; readonly id?: string }, done?: () => void): void {

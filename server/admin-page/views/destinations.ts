@@ -4,7 +4,7 @@ import type { VNode } from 'preact';
 import type { ShownDestination } from '../../../client/answers.js';
 import { html } from '../html.js';
 import { Copy, Empty, Failure, TaskLink, Time, Waiting } from '../parts/basics.js';
-import { DestinationButtons, limitsText } from '../parts/destination-actions.js';
+import { DestinationButtons, EVERYTHING, limitsText, nameOf } from '../parts/destination-actions.js';
 import { DestinationRows, Held, KnownAt, LookedAt, whoseCircuit, type DestinationList } from '../parts/destination-rows.js';
 import { callApi, pathOfDestination, withQuery } from '../state/api.js';
 import { withCondition } from '../state/filter-text.js';
@@ -52,10 +52,10 @@ export function Destination(): VNode {
       <div class="tile"><span class="name">Half answered within</span><span class="value">${duration(latency_ms.p50)}</span><span class="note">99 % within ${duration(latency_ms.p99)}</span></div>
     </section>
     <dl class="facts card">
-      ${paused !== null && html`<dt>Paused</dt><dd>since <${Time} at=${paused.since} />${paused.by === null ? '' : html` by ${actorName(paused.by)}`}${paused.reason === null ? '' : html`: “${paused.reason}”`}${paused.key === value.key ? '' : html`, by its group <a href=${addressOf('destination', { key: paused.key })}>${paused.key}</a>`}${paused.until === null ? '' : html`, until <${Time} at=${paused.until} />`}</dd>`}
+      ${paused !== null && html`<dt>Paused</dt><dd>since <${Time} at=${paused.since} />${paused.by === null ? '' : html` by ${actorName(paused.by)}`}${paused.reason === null ? '' : html`: “${paused.reason}”`}${paused.key === value.key ? '' : html`, ${paused.key === EVERYTHING ? 'together with' : 'by its group'} <a href=${addressOf('destination', { key: paused.key })}>${nameOf(paused.key)}</a>`}${paused.until === null ? '' : html`, until <${Time} at=${paused.until} />`}</dd>`}
       ${circuit.state !== 'closed' && html`<dt>Circuit</dt><dd>${circuitStates[circuit.state]}${whoseCircuit(circuit)}, since <${Time} at=${circuit.since} />${circuit.reason === null ? '' : `: ${circuitReasons[circuit.reason]}`}${circuit.state === 'given_up' ? '' : html`, next try <${Time} at=${circuit.until} isDistance=${'coming'} />`}</dd>`}
       ${circuit.last_probe !== null && html`<dt>Last try</dt><dd><${TaskLink} id=${circuit.last_probe.task_id} /> <${Time} at=${circuit.last_probe.at} isDistance />: ${words(circuit.last_probe.error_code)}</dd>`}
-      ${limits !== null && html`<dt>Limits</dt><dd>${limitsText(limits)}${value.limited_by === null || value.limited_by === value.key ? '' : html`, those of <a href=${addressOf('destination', { key: value.limited_by })}>${value.limited_by}</a>`}</dd>`}
+      ${limits !== null && html`<dt>Limits</dt><dd>${limitsText(limits)}${value.limited_by === null || value.limited_by === value.key ? '' : html`, those of <a href=${addressOf('destination', { key: value.limited_by })}>${nameOf(value.limited_by)}</a>`}</dd>`}
     </dl>
     ${value.key !== '*' && html`<p class="buttons"><a class="button" href=${addressOf('tasks', { q })}>Its tasks</a> <a class="button" href=${addressOf('tasks', { q: parked })}>Its dead letters</a></p>`}
     ${(kind === 'host' || kind === 'cluster') && html`<${Endpoints} group=${value.key} />`}`;
