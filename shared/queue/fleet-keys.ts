@@ -103,6 +103,8 @@ export interface AccessKeys {
 
 /** It is odd, so that no two halves meet, and three and five masters in equal parts have the same number each. */
 export const MARKS = 15;
+/** Of a prefix with a brace, which QUEUE_PREFIX refuses, all tags are in one slot. */
+const MOST_TRIES = 10_000;
 
 /**
  * What the keys of each mark on a Cluster begin with: the nth one stands in the nth of 15 equal parts of the slots. So no master has most of the marks
@@ -111,10 +113,11 @@ export const MARKS = 15;
 export function markTags(prefix: string): readonly string[] {
   return Array.from({ length: MARKS }, (_, nth) => {
     // Every 15th tag fits: none of 30,000 that were looked at needed more than 170 tries.
-    for (let tries = 0; ; tries += 1) {
+    for (let tries = 0; tries < MOST_TRIES; tries += 1) {
       const tag = `{${prefix}-mark-${nth}-${tries}}`;
       if (Math.floor((keySlot(tag) * MARKS) / SLOTS) === nth) return tag;
     }
+    throw new Error(`no key of the prefix ${prefix} is in part ${nth} of the slots`);
   });
 }
 

@@ -112,7 +112,12 @@ export class TestSendRunner {
     const { destination } = task;
     const attempt = marked(attemptToSend(task, readProgress([], FIRST_RUN), mask, 0, defaultBrokers));
     const sending = this.#sends.begin(limitMs, () => new TimeLimitReached(limitMs));
-    const result = await adapterFor(adapters, destination).send(attempt, destination, sending.signal).finally(() => { sending.end(); });
+    let result: DeliveryResult;
+    try {
+      result = await adapterFor(adapters, destination).send(attempt, destination, sending.signal);
+    } finally {
+      sending.end();
+    }
     const shown = withoutSecretsIn(result, destination, mask);
     logger.info('test send', { test_send: id, destination: flowOf(destination, undefined, defaultBrokers, mask).endpoint, outcome: shown.kind, code: shown.kind === 'failed' ? shown.code : undefined });
     return shown;

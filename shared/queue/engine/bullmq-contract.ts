@@ -72,7 +72,7 @@ export const loopMethods = {
   'Worker.moveToActive': ['this.backend.moveToActive('],
   'Worker.processJob': ['this.lockManager.trackJob(job.id, token,', 'this.handleCompleted(result, job, token,', 'this.handleFailed(err, job, token,'],
   'Worker.handleCompleted': ['job.moveToCompleted(result, token,', "this.emit('completed', job, result, 'active')", 'this.updateDelays(rateLimitDelay, delayUntil)', 'this.nextJobFromJobData(jobData, jobId, token)'],
-  'Worker.nextJobFromJobData': ['this.drained = false', 'this.createJob(jobData, jobId)', 'job.token = token', "this.emit('active', job, 'waiting')"],
+  'Worker.nextJobFromJobData': ['if (!jobData)', 'this.drained = false', 'this.createJob(jobData, jobId)', 'job.token = token', "this.emit('active', job, 'waiting')"],
   'Worker.getUnrecoverableErrorMessage': ['job.deferredFailure'],
   'Worker.retryIfFailed': ['opts.delayInMs', 'opts.onlyEmitError'],
   'Worker.updateDelays': ['this.blockUntil ='],

@@ -211,7 +211,6 @@ function wakeLoop(worker: Worker): void {
   mainLoopQueue?.add(Promise.resolve());
 }
 
-
 /** Whether its close has been called. BullMQ keeps the promise of close in this property. */
 function isClosing(worker: Worker): boolean {
   return worker.closing !== undefined;

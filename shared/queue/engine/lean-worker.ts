@@ -8,6 +8,12 @@ interface HiddenParts {
   getUnrecoverableErrorMessage(job: Job): string | undefined;
 }
 
+/** What Redis has answered to the record of an end. */
+type EndRecord = Awaited<ReturnType<Worker['backend']['moveToCompleted']>>;
+
+/** The next job. There is none where the data is undefined, or null: then something is delayed, or the queue is paused. */
+type NextJobReply = [data: JobJson | null | undefined, id: string, limitMs: number | undefined, delayUntil: number | undefined];
+
 /** The next job, where there is one. */
 type NextJob = ReturnType<Worker['processJob']>;
 
@@ -17,7 +23,7 @@ type FetchesNext = () => boolean;
 const always: FetchesNext = () => true;
 
 /**
- * A Worker that brings a job which ends well from its fetch to its recorded end, and to the next job, in two async functions. BullMQ has a
+ * A Worker that brings a job which ends well from its fetch to its recorded end, and to the next job, in one async function. BullMQ has a
  * dozen for that, for its telemetry, its schedulers and its repetitions. Each costs a promise and turns of the microtask queue, and all
  * together show in the delivery rate. What does not end well goes through BullMQ's own code.
  */
@@ -34,35 +40,52 @@ export abstract class LeanWorker extends Worker {
   override async processJob(job: Job, token: string, fetchesNext = always): NextJob {
     let result: unknown;
     let hasResult = false;
+    let record: EndRecord | undefined;
     try {
       if (hidden(this).getUnrecoverableErrorMessage(job) !== undefined) return await super.processJob(job, token, fetchesNext);
       this.lockManager.trackJob(job.id ?? '', token, job.processedOn ?? 0, false);
       try {
         result = await this.callProcessJob(job, token);
         hasResult = true;
-        return await this.handleCompleted(result, job, token, fetchesNext);
+        record = await this.#record(result, job, token, fetchesNext);
       } catch (error) {
-        if (hasResult && this.isLeftFor(error)) return undefined;
-        return await (hasResult ? this.#completeAgain(error as Error, result, job, token, fetchesNext) : this.#fail(error, job, token, fetchesNext));
+        return await (hasResult ? this.#recordAgain(error as Error, result, job, token, fetchesNext) : this.#fail(error, job, token, fetchesNext));
       }
+      return await this.#afterRecord(record, result, job, token);
     } finally {
       this.ended(job, token);
     }
   }
 
-  protected override async handleCompleted(result: unknown, job: Job, token: string, fetchesNext = always): Promise<Job> {
+  /** @returns undefined for a worker that is closed already: nothing is recorded */
+  #record(result: unknown, job: Job, token: string, fetchesNext: FetchesNext): Promise<EndRecord> | undefined {
     this.ending(job, token);
-    // BullMQ's types leave out that there may be no next job.
-    if (this.backend.closing) return undefined as unknown as Job;
-    const { result: next, finishedOn } = await this.backend.moveToCompleted(job, result, job.opts.removeOnComplete ?? false, token, fetchesNext() && this.closing === undefined && !this.paused);
-    job.returnvalue = result;
-    job.finishedOn = finishedOn;
-    job.attemptsMade += 1;
-    this.emit('completed', job, result, 'active');
-    if (!Array.isArray(next)) return undefined as unknown as Job;
-    const [data, id, limitMs, delayUntil] = next as [JobJson | undefined, string, number | undefined, number | undefined];
-    hidden(this).updateDelays(limitMs, delayUntil);
-    return data === undefined || data.repeatJobKey !== undefined ? this.nextJobFromJobData(data, id, token) : this.#begin(data, id, token);
+    if (this.backend.closing) return undefined;
+    // BullMQ's types leave out that a job may say nothing of it: then the worker's own setting holds.
+    return this.backend.moveToCompleted(job, result, job.opts.removeOnComplete as boolean, token, fetchesNext() && this.closing === undefined && !this.paused);
+  }
+
+  /**
+   * What follows the record of an end: it is told, and the next job begins.
+   *
+   * Not awaited where there is nothing to wait for, and it never fails: a job whose end is recorded must not be recorded as failed.
+   */
+  #afterRecord(record: EndRecord | undefined, result: unknown, job: Job, token: string): Awaited<NextJob> | NextJob {
+    if (record === undefined) return undefined;
+    try {
+      job.returnvalue = result;
+      job.finishedOn = record.finishedOn;
+      job.attemptsMade += 1;
+      this.emit('completed', job, result, 'active');
+      if (!Array.isArray(record.result)) return undefined;
+      const [data, id, limitMs, delayUntil] = record.result as NextJobReply;
+      hidden(this).updateDelays(limitMs, delayUntil);
+      if (data === null || data === undefined || data.repeatJobKey !== undefined) return this.nextJobFromJobData(data ?? undefined, id, token);
+      return this.#begin(data, id, token);
+    } catch (error) {
+      this.emit('error', error as Error);
+      return undefined;
+    }
   }
 
   /** The same as BullMQ does with a job that no scheduler has made. */
@@ -75,19 +98,28 @@ export abstract class LeanWorker extends Worker {
   }
 
   /** Its end was not recorded. What BullMQ does then begins with the error of the first try. */
-  async #completeAgain(error: Error, result: unknown, job: Job, token: string, fetchesNext: FetchesNext): NextJob {
+  async #recordAgain(error: Error, result: unknown, job: Job, token: string, fetchesNext: FetchesNext): NextJob {
+    if (this.isLeftFor(error)) return undefined;
     let isFirst = true;
-    const complete = (): Promise<Job> => {
-      if (!isFirst) return this.handleCompleted(result, job, token, fetchesNext);
-      isFirst = false;
-      return Promise.reject(error);
+    const again = async (): Promise<EndRecord | undefined> => {
+      if (isFirst) {
+        isFirst = false;
+        throw error;
+      }
+      try {
+        return await this.#record(result, job, token, fetchesNext);
+      } catch (next) {
+        if (this.isLeftFor(next)) return undefined;
+        throw next;
+      }
     };
+    let record: EndRecord | undefined;
     try {
-      return await hidden(this).retryIfFailed(complete, { delayInMs: this.opts.runRetryDelay });
+      record = await hidden(this).retryIfFailed(again, { delayInMs: this.opts.runRetryDelay });
     } catch (last) {
-      if (this.isLeftFor(last)) return undefined;
       return await this.#fail(last, job, token, fetchesNext);
     }
+    return await this.#afterRecord(record, result, job, token);
   }
 
   #fail(error: unknown, job: Job, token: string, fetchesNext: FetchesNext): NextJob {

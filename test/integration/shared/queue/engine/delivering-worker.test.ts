@@ -83,3 +83,40 @@ describe('A DeliveringWorker whose clock is behind', () => {
     }
   });
 });
+
+describe('Jobs of a DeliveringWorker', () => {
+  it('end at once without an error without an error, where nothing is due behind them and something is later', async () => {
+    const redis = connect('worker');
+    const prefix = uniquePrefix();
+    const queue = new Queue('ended', { connection: redis, prefix });
+    const errors: string[] = [];
+    const through: string[] = [];
+    const all: (() => void)[] = [];
+    const worker = new DeliveringWorker('ended', () => new Promise<void>((resolve) => { all.push(resolve); }), {
+      redis, prefix, marker: queue.toKey('marker'), clock: Date.now, concurrency: 16, lockDuration: 10_000, maxStalledCount: 100,
+    });
+    worker.on('error', ({ message }) => errors.push(message));
+    worker.onThrough = (id) => through.push(id);
+    try {
+      await queue.waitUntilReady();
+      guardScripts(await queue.getBackend().client);
+      await queue.add('job', {}, { jobId: 'later', delay: 3_600_000 });
+      for (let nth = 0; nth < 16; nth += 1) await queue.add('job', {}, { jobId: `job-${nth}` });
+      await worker.start();
+      await eventually(() => { expect(all).to.have.length(16); });
+      for (const end of all) end();
+      await eventually(async () => { expect(await queue.getJobCounts('completed', 'active', 'delayed')).to.deep.equal({ completed: 16, active: 0, delayed: 1 }); });
+      await eventually(() => { expect(through).to.have.length(16); });
+      // What comes now is taken at once: the loop stands nowhere.
+      await queue.add('job', {}, { jobId: 'behind' });
+      await eventually(() => { expect(all).to.have.length(17); });
+      all.at(-1)?.();
+      await eventually(() => { expect(through).to.have.length(17); });
+      expect(errors).to.deep.equal([]);
+    } finally {
+      await worker.retire();
+      await queue.close();
+      redis.disconnect();
+    }
+  });
+});

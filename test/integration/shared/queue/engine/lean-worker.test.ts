@@ -29,7 +29,7 @@ interface Trace {
   readonly counts: Readonly<Record<string, number>>;
 }
 
-const IDS = ['ends', 'fails', 'comes-again', 'ends-without-a-result', 'has-no-text', 'has-failed-before', 'is-the-last'];
+const IDS = ['ends', 'fails', 'has-no-text', 'comes-again', 'ends-without-a-result', 'has-failed-before', 'is-the-last'];
 
 /** Fields that hold times, or the lines of this file. */
 const DIFFERING: ReadonlySet<string> = new Set(['timestamp', 'processedOn', 'finishedOn', 'stacktrace']);
@@ -56,10 +56,15 @@ describe('LeanWorker', () => {
   const redis = connect('worker');
   after(() => redis.disconnect());
 
-  async function trace(create: (name: string, options: WorkerOptions) => Worker): Promise<{ readonly trace: Trace; readonly worker: Worker }> {
+  /** @param behind what is left when the last job ends */
+  async function trace(behind: 'nothing' | 'a delayed job' | 'a paused queue', create: (name: string, processor: typeof process, options: WorkerOptions) => Worker): Promise<{ readonly trace: Trace; readonly worker: Worker }> {
     const prefix = uniquePrefix();
     const queue = new Queue('lean', { connection: redis, prefix });
-    const worker = create('lean', { connection: redis, prefix, autorun: false, concurrency: 1 });
+    const processor = async (job: Job): Promise<unknown> => {
+      if (behind === 'a paused queue' && job.id === 'is-the-last') await queue.pause();
+      return process(job);
+    };
+    const worker = create('lean', processor, { connection: redis, prefix, autorun: false, concurrency: 1 });
     const events: string[] = [];
     worker.on('active', ({ id }, before) => events.push(`active ${String(id)} ${before}`));
     worker.on('completed', ({ id, attemptsMade, returnvalue, finishedOn }, result, before) => events.push(`completed ${String(id)} ${attemptsMade} ${JSON.stringify(returnvalue)} ${JSON.stringify(result)} ${typeof finishedOn} ${before}`));
@@ -68,14 +73,13 @@ describe('LeanWorker', () => {
     worker.on('error', ({ message }) => events.push(`error ${message}`));
     try {
       for (const jobId of IDS) await queue.add('job', {}, { jobId, attempts: 2, ...(jobId === 'fails' ? { attempts: 1 } : {}) });
+      if (behind === 'a delayed job') await queue.add('job', {}, { jobId: 'is-delayed', delay: 3_600_000 });
+      if (behind === 'a paused queue') await queue.add('job', {}, { jobId: 'waits' });
       // BullMQ writes this where a child of the job has failed.
       await redis.hset(queue.toKey('has-failed-before'), 'defa', 'its child has failed');
       void worker.run();
-      await eventually(async () => {
-        const { waiting = 0, active = 0, delayed = 0, prioritized = 0 } = await queue.getJobCounts();
-        expect(waiting + active + delayed + prioritized).to.equal(0);
-      });
-      await eventually(() => { expect(events.at(-1)).to.equal('drained'); });
+      await eventually(() => { expect(events).to.satisfy((told: readonly string[]) => told.some((event) => event.startsWith('completed is-the-last')) && told.at(-1) === 'drained'); });
+      await eventually(async () => { expect(await queue.getActiveCount()).to.equal(0); });
       const stored = await Promise.all(IDS.map(async (id) => {
         const fields = Object.entries(await redis.hgetall(queue.toKey(id))).filter(([name]) => !DIFFERING.has(name));
         return [id, Object.fromEntries(fields)] as const;
@@ -87,15 +91,18 @@ describe('LeanWorker', () => {
     }
   }
 
-  it('does with each job what BullMQ does, whether it ends well, fails, comes again or cannot be written down', async () => {
-    const { trace: theirs } = await trace((name, options) => new Worker(name, process, options));
-    const { trace: ours, worker } = await trace((name, options) => new Lean(name, process, options));
-    expect(ours).to.deep.equal(theirs);
-    expect(theirs.counts).to.deep.include({ completed: 4, failed: 3 });
-    const { steps } = worker as Lean;
-    expect(steps.filter((step) => step.startsWith('ended')).sort()).to.deep.equal([...IDS, 'comes-again', 'has-no-text'].map((id) => `ended ${id}`).sort());
-    expect(steps.slice(0, 2)).to.deep.equal(['ending ends', 'ended ends']);
-  });
+  for (const [behind, counts] of [['nothing', { completed: 4, failed: 3 }], ['a delayed job', { completed: 4, failed: 3, delayed: 1 }], ['a paused queue', { completed: 3, failed: 2 }]] as const) {
+    it(`does with each job what BullMQ does, whether it ends well, fails, comes again or cannot be written down, with ${behind} behind`, async () => {
+      const { trace: theirs } = await trace(behind, (name, processor, options) => new Worker(name, processor, options));
+      const { trace: ours, worker } = await trace(behind, (name, processor, options) => new Lean(name, processor, options));
+      expect(ours).to.deep.equal(theirs);
+      expect(ours.counts).to.deep.include(counts);
+      const { steps } = worker as Lean;
+      const begun = ours.events.flatMap((event) => (event.startsWith('active') ? [`ended ${event.split(' ')[1] ?? ''}`] : []));
+      expect(steps.filter((step) => step.startsWith('ended'))).to.deep.equal(begun);
+      expect(steps.slice(0, 2)).to.deep.equal(['ending ends', 'ended ends']);
+    });
+  }
 
   it('repeats the call that records an end when its connection is lost, and processes nothing twice', async () => {
     const prefix = uniquePrefix();
