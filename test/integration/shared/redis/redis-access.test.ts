@@ -8,6 +8,7 @@ import { PrivateRedis } from '../../../support/redis.js';
 
 /** From one look at why a connection fails to the next it takes 10 s. */
 const TWO_LOOKS_MS = 40_000;
+const LATER_MS = 1_500;
 
 describe('RedisAccess', function () {
   this.timeout(60_000);
@@ -34,6 +35,9 @@ describe('RedisAccess', function () {
     access.connectionFailed();
     await eventually(() => { expect(lines).to.deep.equal(['redis does not let us in']); }, { withinMs: TWO_LOOKS_MS });
     const ofOneLook = await refusals();
+    // It looks twice a second whether all is well. The other connection tries again later than that.
+    const until = performance.now() + LATER_MS;
+    await eventually(() => { expect(performance.now()).to.be.above(until); });
     await eventually(async () => {
       access.connectionFailed();
       // The third look begins when the second has told what it has found.
