@@ -208,7 +208,7 @@ interface WrongValue {
 /** A name that the client chose has no schema of its own. Its text may be any that a number or a boolean can become. */
 function complaintsAt(path: Joi.ValidationErrorItem['path'], schema: Joi.ObjectSchema): ComplaintAbout {
   const names = path.map(String);
-  return names[1] === 'headers' ? () => undefined : complaintsOf(schema.extract(names));
+  return fieldsOfFreeKeys.has(names[1] ?? '') ? () => undefined : complaintsOf(schema.extract(names));
 }
 
 function hintForField({ type, path, value, choices }: WrongValue, types: ReadonlyMap<string, DestinationType | undefined>, complaintAbout: ComplaintAbout): string {

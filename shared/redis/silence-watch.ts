@@ -22,7 +22,7 @@ export function watchSilence(redis: RedisClient, onSilent: () => void, onAnswer:
     askedAt = performance.now();
     void answersWrites(redis).then((isAnswered) => {
       askedAt = undefined;
-      // Its owner hears of a failed connection.
+      // Its owner hears of a failed connection, and of what is refused.
       if (isAnswered) onAnswer();
     });
   };

@@ -68,7 +68,7 @@ export abstract class LeanWorker extends Worker {
   /**
    * What follows the record of an end: it is told, and the next job begins.
    *
-   * Not awaited where there is nothing to wait for, and it never fails: a job whose end is recorded must not be recorded as failed.
+   * It returns no promise where there is nothing to wait for. It never fails: a job whose end is recorded must not be recorded as failed.
    */
   #afterRecord(record: EndRecord | undefined, result: unknown, job: Job, token: string): Awaited<NextJob> | NextJob {
     if (record === undefined) return undefined;
@@ -80,12 +80,16 @@ export abstract class LeanWorker extends Worker {
       if (!Array.isArray(record.result)) return undefined;
       const [data, id, limitMs, delayUntil] = record.result as NextJobReply;
       hidden(this).updateDelays(limitMs, delayUntil);
-      if (data === null || data === undefined || data.repeatJobKey !== undefined) return this.nextJobFromJobData(data ?? undefined, id, token);
-      return this.#begin(data, id, token);
+      if (data !== null && data !== undefined && data.repeatJobKey === undefined) return this.#begin(data, id, token);
+      return this.nextJobFromJobData(data ?? undefined, id, token).catch((error: unknown) => this.#tell(error));
     } catch (error) {
-      this.emit('error', error as Error);
-      return undefined;
+      return this.#tell(error);
     }
+  }
+
+  #tell(error: unknown): undefined {
+    this.emit('error', error as Error);
+    return undefined;
   }
 
   /** The same as BullMQ does with a job that no scheduler has made. */

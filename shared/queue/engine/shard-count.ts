@@ -66,6 +66,8 @@ export async function settleShardCount(redis: RedisClient, prefix: string, count
       if (outcome.kind === 'wait') waitsFor = number + placesOf(redis, outcome.unanswered);
     } catch (error) {
       if (error instanceof MismatchError || errors.classify(error) !== 'unavailable' || isClosed()) throw error;
+      // Any step of the round may have failed.
+      waitsFor = number;
     }
     if (isClosed()) throw new Error('Connection is closed.');
     if (!isTold && (pauseMs === LOOK_AGAIN_MS || performance.now() - startedAt > TOLD_AFTER_MS)) {

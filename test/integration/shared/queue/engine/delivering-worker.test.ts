@@ -85,7 +85,7 @@ describe('A DeliveringWorker whose clock is behind', () => {
 });
 
 describe('Jobs of a DeliveringWorker', () => {
-  it('end at once without an error without an error, where nothing is due behind them and something is later', async () => {
+  it('end at once without an error, where nothing is due behind them and something is later', async () => {
     const redis = connect('worker');
     const prefix = uniquePrefix();
     const queue = new Queue('ended', { connection: redis, prefix });

@@ -17,8 +17,8 @@ class Lean extends LeanWorker {
     this.steps.push(`ended ${id}`);
   }
 
-  protected override isLeftFor(): boolean {
-    return false;
+  protected override isLeftFor(error: unknown): boolean {
+    return error instanceof Error && error.message.startsWith('OOM');
   }
 }
 
@@ -104,28 +104,46 @@ describe('LeanWorker', () => {
     });
   }
 
-  it('repeats the call that records an end when its connection is lost, and processes nothing twice', async () => {
-    const prefix = uniquePrefix();
-    const queue = new Queue('lean', { connection: redis, prefix });
-    let processed = 0;
-    const worker = new Lean('lean', async () => { processed += 1; }, { connection: redis, prefix, autorun: false, concurrency: 1, runRetryDelay: 10 });
-    const backend = worker.getBackend();
-    const moveToCompleted = backend.moveToCompleted.bind(backend);
-    let left = 2;
-    backend.moveToCompleted = (async (...args: Parameters<typeof moveToCompleted>) => {
-      left -= 1;
-      if (left >= 0) throw Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
-      return moveToCompleted(...args);
+  /** What happens to the call that records an end, one try after the other. `written`: its answer is lost. */
+  type Try = 'lost' | 'written' | 'refused' | 'well';
+
+  const rows: readonly (readonly [name: string, tries: readonly Try[], expected: { readonly completed: number; readonly active: number; readonly told: readonly string[] }])[] = [
+    ['repeats it when its connection is lost', ['lost', 'lost', 'well'], { completed: 1, active: 0, told: ['completed'] }],
+    ['leaves a job as it is whose end is written, though its answer was lost', ['written', 'well'], { completed: 1, active: 0, told: [] }],
+    ['leaves a job whose end is refused for now, and records no failure', ['refused'], { completed: 0, active: 1, told: [] }],
+    ['leaves it also when the refusal comes behind a lost connection', ['lost', 'refused'], { completed: 0, active: 1, told: [] }],
+  ];
+  for (const [name, tries, { completed, active, told }] of rows) {
+    it(`of the call that records an end: ${name}, and processes nothing twice`, async () => {
+      const prefix = uniquePrefix();
+      const queue = new Queue('lean', { connection: redis, prefix });
+      let processed = 0;
+      const worker = new Lean('lean', async () => { processed += 1; }, { connection: redis, prefix, autorun: false, concurrency: 1, runRetryDelay: 10 });
+      const events: string[] = [];
+      worker.on('completed', () => events.push('completed'));
+      worker.on('failed', () => events.push('failed'));
+      worker.on('error', () => undefined);
+      const backend = worker.getBackend();
+      const record = backend.moveToCompleted.bind(backend);
+      const left = [...tries];
+      backend.moveToCompleted = (async (...args: Parameters<typeof record>) => {
+        const next = left.shift();
+        if (next === 'refused') throw new Error('OOM command not allowed');
+        const written = next === 'lost' ? undefined : await record(...args);
+        if (next !== 'well') throw Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
+        return written;
+      }) as typeof backend.moveToCompleted;
+      try {
+        await queue.add('job', {}, { jobId: 'one' });
+        void worker.run();
+        await eventually(() => { expect(worker.steps.at(-1)).to.equal('ended one'); });
+        expect(await queue.getJobCounts('completed', 'active', 'failed', 'wait')).to.deep.equal({ completed, active, failed: 0, wait: 0 });
+        expect({ processed, left, events }).to.deep.equal({ processed: 1, left: [], events: told });
+        expect(worker.steps.filter((step) => step === 'ended one')).to.have.lengthOf(1);
+      } finally {
+        await worker.close(true);
+        await queue.close();
+      }
     });
-    try {
-      await queue.add('job', {}, { jobId: 'one' });
-      void worker.run();
-      await eventually(async () => { expect(await queue.getJobCountByTypes('completed')).to.equal(1); });
-      expect({ processed, left }).to.deep.equal({ processed: 1, left: -1 });
-      await eventually(() => { expect(worker.steps).to.deep.equal(['ending one', 'ending one', 'ending one', 'ended one']); });
-    } finally {
-      await worker.close();
-      await queue.close();
-    }
-  });
+  }
 });
