@@ -148,10 +148,12 @@ describe('jobs that end', () => {
     const [gates, watched] = [[gate(), gate()] as const, await watch()];
     let started = 0;
     await add(2);
-    work(2, () => {
+    const worker = work(2, () => {
       started += 1;
       return gates[started === 1 ? 0 : 1].opened;
     });
+    // BullMQ records no end before the connection stands on which it waits for jobs.
+    await worker.waitUntilReady();
     await eventually(() => expect(started).to.equal(2));
     gates[0].open();
     for (const _turn of [1, 2, 3]) await new Promise((resolve) => setImmediate(resolve));
